@@ -1,0 +1,42 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+V := .venv/bin
+
+.PHONY: help install run test lint demo bench lock clean
+
+help: ## show what there is to do
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+
+install: .venv/.installed ## make .venv from the lock file (the only step that needs a network)
+
+.venv/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Sluice needs Python 3.11 or newer; set PYTHON=… to one.") if sys.version_info < (3, 11) else None'
+	@test -x $(V)/python || $(PYTHON) -m venv .venv
+	@echo "Installing the locked packages into .venv; this takes a minute the first time."
+	@$(V)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(V)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+run: install ## serve on 127.0.0.1:8080 with the embedded log and SQLite under ./data
+	@exec $(V)/sluice serve
+
+test: install ## every test that needs no other server
+	@$(V)/python -m pytest
+
+lint: install ## ruff and mypy
+	@$(V)/ruff check .
+	@$(V)/ruff format --check .
+	@$(V)/mypy
+
+demo: install ## replay a real public data set through a running broker
+	@$(V)/sluice demo
+
+bench: install ## measure, as ratios in one run
+	@$(V)/python -m tests.bench
+
+lock: ## make requirements.lock again from pyproject.toml (needs uv)
+	@uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--extra dev --extra demo pyproject.toml -o requirements.lock --upgrade
+
+clean: ## remove the environment and caches, never the data
+	@rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .hypothesis

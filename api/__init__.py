@@ -1,0 +1,1 @@
+"""What receives: the write lane, the front doors, queries, feeds."""

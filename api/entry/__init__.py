@@ -1,0 +1,1 @@
+"""What every request passes before anything is done for it."""

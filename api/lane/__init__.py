@@ -1,0 +1,1 @@
+"""The road of a write, from the request to the acknowledgement."""

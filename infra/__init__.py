@@ -1,0 +1,1 @@
+"""What runs it all: settings, wiring, start and stop, the command line."""

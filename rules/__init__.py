@@ -1,0 +1,1 @@
+"""The law: pure values and decisions, without I/O, without a clock."""

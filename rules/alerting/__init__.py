@@ -1,0 +1,1 @@
+"""From an event to an alert: rules, their index, and the state machine."""

@@ -1,0 +1,1 @@
+"""Conditions in CEL syntax: parsed, typed, compiled to Python."""

@@ -1,0 +1,1 @@
+"""What a record may look like, and how that may change."""

@@ -1,0 +1,95 @@
+"""What a dataset is: its columns, its identity, and how it may change."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, Final, Literal
+
+from rules.names import fold
+
+Mode = Literal["strict", "evolve"]
+
+MAX_EXACT: Final = 2**53
+"""The largest magnitude below which every integer is exact as an IEEE double."""
+
+
+class ColumnType(StrEnum):
+    """The type of a column's values, as they are stored and compared.
+
+    UNTYPED is a column that was only ever null: it has no physical column until a value comes.
+    ANY is a declared property without a type, or with several: any JSON value.
+    """
+
+    STRING = "string"
+    INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    DATETIME = "date-time"
+    OBJECT = "object"
+    ARRAY = "array"
+    ANY = "any"
+    UNTYPED = "untyped"
+
+    @property
+    def nested(self) -> bool:
+        """Whether values are kept as JSON text."""
+        return self in (ColumnType.OBJECT, ColumnType.ARRAY, ColumnType.ANY)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A property of a dataset's records.
+
+    `ordinal` names the physical column (surrogates: renames cost nothing, no name collides or is
+    cut) and is never used again for another property. `wide` says that an integer column accepted
+    a value beyond ±2^53, after which it can't widen to number without losing digits.
+    """
+
+    name: str
+    type: ColumnType
+    ordinal: int
+    wide: bool = False
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One version of a dataset's catalogue entry. Immutable; a change makes the next version.
+
+    `schema` is the JSON Schema 2020-12 of one record, declared or inferred. `key` holds the names of
+    the columns whose values identify a record (key, subkey and date together, in that order; empty:
+    every record is its own). `made_as` is the folded name it was made under: the partition key, kept
+    over renames.
+    """
+
+    id: int
+    workspace: str
+    name: str
+    version: int
+    schema: Mapping[str, Any]
+    columns: tuple[Column, ...]
+    mode: Mode = "evolve"
+    key: tuple[str, ...] = ()
+    subkey: str | None = None
+    date: str | None = None
+    partition_by: tuple[str, ...] = ()
+    title: str = ""
+    retention: str | None = None
+    made_as: str = ""
+    declared: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Column]:
+        """Columns by property name."""
+        return {column.name: column for column in self.columns}
+
+    @property
+    def folded(self) -> str:
+        """The name under which it is looked up."""
+        return fold(self.name)
+
+    @property
+    def next_ordinal(self) -> int:
+        return max((column.ordinal for column in self.columns), default=0) + 1

@@ -1,0 +1,1 @@
+"""Every loop that reads a topic."""

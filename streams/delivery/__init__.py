@@ -1,0 +1,1 @@
+"""Every way out to a subscriber."""

@@ -1,0 +1,1 @@
+"""The log and the Faust transport that need nothing but Python."""
