@@ -1,0 +1,140 @@
+"""The command line: `sluice serve`, `check`, `settings`, `token`, `demo`."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import uvloop
+from rich.console import Console
+from rich.table import Table
+
+from infra.banner import banner, warn_if_open
+from infra.checks import problems_with
+from infra.demo import run_demo
+from infra.lifecycle import Lifecycle, StopAsked
+from infra.logs import configure
+from infra.settings import Settings, WrongSetting, load
+from infra.tokens import make_token
+from infra.wiring import start
+from storage.identity import AnotherLogError
+from streams.log import LogError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Sluice: durable writes in; rows, events and alerts out. Every setting is an environment variable "
+    "SLUICE_…; 'sluice settings' lists them.",
+)
+
+Host = Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")]
+Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.", show_default="8080")]
+Data = Annotated[
+    Path | None, typer.Option(help="Directory of log, database and token.", show_default="./data")
+]
+
+
+@app.command()
+def serve(host: Host = None, port: Port = None, data: Data = None) -> None:
+    """Run the whole broker in one process."""
+    settings = _settings(host=host, port=port, data=data)
+    given = settings.admin_token
+    configure(settings.log_format, sys.stderr, () if given is None else (given.get_secret_value(),))
+    raise typer.Exit(uvloop.run(_serve(settings)))
+
+
+async def _serve(settings: Settings) -> int:
+    lifecycle = Lifecycle(settings.stop_deadline / 1e9)
+    with lifecycle.signals():
+        try:
+            running = await lifecycle.start("the broker", start(settings, lifecycle))
+        except StopAsked:
+            return lifecycle.exit_status
+        except (WrongSetting, LogError, AnotherLogError) as error:
+            print(f"sluice: {error}", file=sys.stderr)
+            return 2 if isinstance(error, WrongSetting) else 1
+        warn_if_open(settings)
+        print(banner(running, settings), flush=True)
+        await lifecycle.until_asked()
+        try:
+            await lifecycle.stop()
+        except ExceptionGroup:
+            return 1
+    return lifecycle.exit_status
+
+
+@app.command()
+def check(data: Data = None) -> None:
+    """Look at settings, log and database, and say what is wrong and what to do."""
+    settings = _settings(data=data)
+    found = asyncio.run(problems_with(settings))
+    for line in found:
+        print(line)
+    print("Nothing is wrong." if not found else f"{len(found)} to mend.")
+    raise typer.Exit(1 if found else 0)
+
+
+@app.command(name="settings")
+def list_settings(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
+    """List every setting with its value, where that came from, and what it does."""
+    knobs = _settings().describe()
+    if as_json:
+        print(json.dumps([knob._asdict() for knob in knobs], indent=2))
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("setting", "value", "from", "what it does"):
+        table.add_column(heading, no_wrap=heading != "what it does")
+    for knob in knobs:
+        table.add_row(*knob)
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+@app.command()
+def token(
+    workspace: Annotated[str, typer.Argument(help="The workspace it is for.")],
+    scope: Annotated[list[str], typer.Option(help="read, write, rules or admin; may be repeated.")],
+    dataset: Annotated[str | None, typer.Option(help="Only for this dataset.")] = None,
+    title: Annotated[str, typer.Option(help="What it is for.")] = "",
+    url: Annotated[
+        str | None, typer.Option(help="The broker's address.", show_default="from settings")
+    ] = None,
+    data: Data = None,
+) -> None:
+    """Make a token at a running broker and print it, this once."""
+    settings = _settings(data=data)
+    body: dict[str, Any] = {"workspace": workspace, "scopes": scope, "title": title}
+    if dataset is not None:
+        body["dataset"] = dataset
+    try:
+        print(asyncio.run(make_token(settings, url, body)))
+    except ConnectionError as error:
+        print(f"sluice: {error}", file=sys.stderr)
+        raise typer.Exit(1) from error
+
+
+@app.command()
+def demo(
+    rows: Annotated[int, typer.Option(min=100, help="How many records to replay at most.")] = 20_000,
+) -> None:
+    """Replay a real public data set through a broker of its own, with two rules and a webhook receiver."""
+    raise typer.Exit(asyncio.run(run_demo(rows)))
+
+
+def _settings(**flags: object) -> Settings:
+    try:
+        return load(flags)
+    except WrongSetting as error:
+        print(f"sluice: {error}", file=sys.stderr)
+        raise typer.Exit(2) from error
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -135,7 +135,7 @@ class Refusal:
         }
 
 
-class Problem(Exception):  # noqa: N818 - it is the name of the media type callers get
+class Problem(Exception):
     """A request that can't be served; `detail` says what happened, where, and what to do.
 
     `extra` is merged into the answer's body, `retry_after` (whole seconds) becomes the header.
@@ -158,11 +158,11 @@ class Problem(Exception):  # noqa: N818 - it is the name of the media type calle
         )
 
 
-class Later(Exception):  # noqa: N818 - a verdict, not an error of ours
+class Later(Exception):
     """The database can't do this now and can do it later: a lock, a lost connection, a full disk."""
 
 
-class Never(Exception):  # noqa: N818
+class Never(Exception):
     """The database refuses this value for good; `code` and the sentence say why."""
 
     def __init__(self, code: Code, message: str) -> None:

@@ -24,6 +24,7 @@ Gauge = Literal[
 ]
 Timing = Literal[
     "write_seconds",  # from the request's first byte to its answer
+    "request_seconds",  # any other request, from its head to its answer's head
     "fsync_seconds",  # one fsync of the log
     "apply_seconds",  # one batch from taken to committed, by role
     "judge_lag_seconds",  # from a record's arrival to its judgement

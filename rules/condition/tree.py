@@ -44,7 +44,7 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class Has:
-    """`has(a.b)`: the last step is there (and, for a column, not null: absent is null in stored form)."""
+    """`has(a.b)`: the last step is there and not null (in stored form absent and null are the same)."""
 
     path: Path
     at: int
@@ -121,4 +121,33 @@ class Call:
     at: int
 
 
-Node = Const | ListOf | Path | Has | Not | Negate | All | AnyOf | Compare | In | Calculate | Call
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """The instant that a DATETIME or DATE column holds as text: nanoseconds since 1970, null where null.
+
+    No source says this: `rules.condition.instants` puts it where the columns call for it, and the
+    literals it is compared with become integers.
+    """
+
+    path: Path
+    at: int
+
+
+Node = Const | ListOf | Path | Has | Not | Negate | All | AnyOf | Compare | In | Calculate | Call | Moment
+
+
+def children(node: Node) -> tuple[Node, ...]:
+    """Return what stands directly below a node, in the order of the source."""
+    match node:
+        case Const() | Path():
+            return ()
+        case ListOf(items=below) | All(operands=below) | AnyOf(operands=below):
+            return below
+        case Not(operand=one) | Negate(operand=one) | Has(path=one) | Moment(path=one):
+            return (one,)
+        case Compare(left=left, right=right) | Calculate(left=left, right=right):
+            return (left, right)
+        case In(item=item, container=container):
+            return (item, container)
+        case Call(target=target, argument=argument):
+            return (target,) if argument is None else (target, argument)

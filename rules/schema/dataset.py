@@ -60,7 +60,7 @@ class Dataset:
     `schema` is the JSON Schema 2020-12 of one record, declared or inferred. `key` holds the names of
     the columns whose values identify a record (key, subkey and date together, in that order; empty:
     every record is its own). `made_as` is the folded name it was made under: the partition key, kept
-    over renames.
+    over renames. `spent` is at least the ordinal of every column that was removed.
     """
 
     id: int
@@ -79,6 +79,7 @@ class Dataset:
     made_as: str = ""
     declared: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
+    spent: int = 0
 
     @cached_property
     def by_name(self) -> Mapping[str, Column]:
@@ -91,5 +92,16 @@ class Dataset:
         return fold(self.name)
 
     @property
+    def required_key(self) -> tuple[str, ...]:
+        """The columns of the key that must be present and not null in every record.
+
+        All of them, but of an InfluxDB measurement (the label `measurement`) only the time: a point that
+        lacks a tag has it absent, which is a value of its identity.
+        """
+        if "measurement" not in self.labels:
+            return self.key
+        return () if self.date is None else (self.date,)
+
+    @property
     def next_ordinal(self) -> int:
-        return max((column.ordinal for column in self.columns), default=0) + 1
+        return max(self.spent, *(column.ordinal for column in self.columns), 0) + 1

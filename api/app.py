@@ -1,0 +1,98 @@
+"""The ASGI application: the lane for writes, FastAPI for everything else."""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+
+from api import health
+from api.entry.answer import Answer, Receive, Scope, Send, problem
+from api.lane.door import Door
+from api.lane.lane import Lane
+from api.lane.lane import Parts as LaneParts
+from api.services import Services
+from api.v1 import alerts, events, rules, subscriptions, writes
+from api.v1.record import RecordDoor
+from rules.errors import BAD_REQUEST, INTERNAL, METHOD_NOT_ALLOWED, NOT_FOUND, Problem
+
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+DOORS: Final[dict[str, Door]] = {
+    "/v1/record": RecordDoor(wait=False),
+    "/v1/write": RecordDoor(wait=True),
+}
+
+_ROUTERS: Final = (alerts, events, rules, subscriptions, writes)
+
+
+def build(services: Services, lane_parts: LaneParts, origins: tuple[str, ...] = ()) -> App:
+    """Return the application. `origins` are those whose pages may call (CORS)."""
+    lane = Lane(lane_parts, DOORS)
+    rest = _rest(services)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and lane.door(scope["path"]) is not None:
+            await lane(scope, receive, send)
+        else:
+            await rest(scope, receive, send)
+
+    if not origins:
+        return app
+    return CORSMiddleware(
+        app,
+        allow_origins=list(origins),
+        allow_methods=["*"],
+        allow_headers=["*"],
+        expose_headers=["Retry-After", "Sluice-Ignored"],
+    )
+
+
+def _rest(services: Services) -> FastAPI:
+    app = FastAPI(title="Sluice", openapi_url=None, docs_url=None, redoc_url=None)
+    app.state.services = services
+    app.include_router(health.router)
+    for module in _ROUTERS:
+        app.include_router(module.router)
+
+    @app.exception_handler(Problem)
+    async def _problem(_: Request, error: Problem) -> Response:
+        return _response(problem(error))
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(_: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        where = ".".join(str(step) for step in first["loc"])
+        return _response(problem(Problem(BAD_REQUEST, f"{where}: {first['msg']}.")))
+
+    @app.exception_handler(HTTPException)
+    async def _http(request: Request, error: HTTPException) -> Response:
+        path = request.url.path
+        if error.status_code == 405:
+            return _response(problem(Problem(METHOD_NOT_ALLOWED, f"{path} does not take {request.method}.")))
+        return _response(
+            problem(Problem(NOT_FOUND, f"There is nothing at {path}; /docs lists what there is."))
+        )
+
+    @app.middleware("http")
+    async def _count(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
+        started = time.perf_counter()
+        try:
+            response = await call(request)
+        except Exception as error:
+            health.log_failure(request, error)
+            response = _response(problem(Problem(INTERNAL)))
+        services.meter.count("requests_total", status=f"{response.status_code // 100}xx")
+        services.meter.time("request_seconds", time.perf_counter() - started)
+        return response
+
+    return app
+
+
+def _response(answer: Answer) -> Response:
+    headers = {name.decode(): value.decode() for name, value in (answer.content_type, *answer.headers)}
+    return Response(answer.body, answer.status, headers)

@@ -1,0 +1,137 @@
+"""JSON and NDJSON bodies to records."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+
+from rules.envelope import Record
+from rules.errors import BAD_JSON, BAD_LINE, TOO_DEEP, UNSUPPORTED_TYPE, Code, Problem, Refusal
+
+_SUSPICIOUS: Final = re.compile(rb"\\u0000|[0-9]{16}")
+_BYTE: Final = re.compile(r"\(byte (\d+)\)")
+_NDJSON: Final = frozenset(
+    {b"application/x-ndjson", b"application/x-jsonl", b"application/jsonl", b"application/ndjson"}
+)
+_TRIED: Final = frozenset(
+    {b"", b"application/x-www-form-urlencoded", b"text/plain", b"application/octet-stream"}
+)
+
+_decode = msgspec.json.Decoder().decode
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """The members of a body, not looked at yet.
+
+    `indexes` gives each record's place in the request where lines before it were refused, else None.
+    `plain` promises that the body held no run of 16 digits and no U+0000.
+    """
+
+    records: Sequence[Any]
+    plain: bool
+    indexes: list[int] | None = None
+    refusals: list[Refusal] = field(default_factory=list)
+
+
+def decode(body: bytes, content_type: bytes | None) -> Decoded:
+    """Return the records of a body: a JSON array, one JSON object, or NDJSON by its content type.
+
+    Raises: Problem(bad_json) with the byte where it breaks, Problem(unsupported_type).
+    """
+    kind = b"" if content_type is None else content_type.partition(b";")[0].strip().lower()
+    plain = _SUSPICIOUS.search(body) is None
+    if kind in _NDJSON:
+        return _lines(body, plain)
+    if kind not in _TRIED and kind != b"application/json" and not kind.endswith(b"+json"):
+        shown = kind[:60].decode("latin-1")
+        raise Problem(
+            UNSUPPORTED_TYPE,
+            f"Content-Type {shown!r}: send application/json or application/x-ndjson; load other formats "
+            f"with POST /v1/data.",
+        )
+    value = parse_json(body)
+    if isinstance(value, list):
+        return Decoded(value, plain)
+    if isinstance(value, dict):
+        return Decoded([value], plain)
+    raise Problem(BAD_JSON, "The body is JSON, but neither an object nor an array of objects.")
+
+
+def parse_json(body: bytes) -> Any:
+    """Return a JSON text as values.
+
+    Raises: Problem(bad_json, too_deep) with the byte where it breaks.
+    """
+    try:
+        return _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        code, message = _words(error, body)
+        raise Problem(code, message) from error
+
+
+def _lines(body: bytes, plain: bool) -> Decoded:
+    records: list[Record] = []
+    indexes: list[int] = []
+    refusals: list[Refusal] = []
+    index = -1
+    for line in body.split(b"\n"):
+        if not line.strip():
+            continue
+        index += 1
+        try:
+            records.append(_decode(line))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            refusals.append(Refusal(index, "", BAD_LINE, _words(error, line)[1]))
+        else:
+            indexes.append(index)
+    return Decoded(records, plain, indexes if refusals else None, refusals)
+
+
+def _words(error: Exception, body: bytes) -> tuple[Code, str]:
+    """Return what is wrong with a text that is no JSON, and where."""
+    if isinstance(error, RecursionError):
+        return TOO_DEEP, "The JSON is nested deeper than the limit."
+    if not body.strip():
+        return BAD_JSON, "The body is empty (byte 0); send a JSON array of objects, or one object."
+    if isinstance(error, UnicodeDecodeError):
+        return BAD_JSON, f"The body is not valid UTF-8 (byte {_utf8_break(body)})."
+    text = str(error)
+    if _BYTE.search(text) is None:
+        if "out of range" in text:
+            return BAD_JSON, "The JSON holds a number that no double can hold."
+        where = _surrogate(body)
+        return BAD_JSON, (
+            f"The JSON holds a lone surrogate (byte {where})."
+            if where is not None
+            else f"The JSON breaks off (byte {len(body)})."
+        )
+    return BAD_JSON, f"{text}."
+
+
+def _utf8_break(body: bytes) -> int:
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        return error.start
+    return len(body)
+
+
+_ESCAPE: Final = re.compile(rb"\\(?:u(?P<hex>[0-9a-fA-F]{4})|.)", re.DOTALL)
+
+
+def _surrogate(body: bytes) -> int | None:
+    """Return where the first escape stands that is half of a pair, alone."""
+    high: int | None = None
+    for match in _ESCAPE.finditer(body):
+        unit = int(match["hex"], 16) if match["hex"] else 0
+        if high is not None and 0xDC00 <= unit < 0xE000 and match.start() == high + 6:
+            high = None
+            continue
+        if high is not None or 0xDC00 <= unit < 0xE000:
+            return match.start() if high is None else high
+        if 0xD800 <= unit < 0xDC00:
+            high = match.start()
+    return high

@@ -1,0 +1,106 @@
+"""The bytes of a body, under their limits: on the wire, decompressed, in flight, in time."""
+
+import asyncio
+import zlib
+from collections.abc import Iterable, MutableMapping
+from typing import Any, Final
+
+from api.entry.answer import Receive
+from api.entry.inflight import Held
+from rules.errors import BAD_ENCODING, BAD_REQUEST, BODY_TOO_LARGE, UNSUPPORTED_ENCODING, Problem
+
+_GZIP: Final = 16 + zlib.MAX_WBITS
+_ENCODINGS: Final = {b"gzip": _GZIP, b"x-gzip": _GZIP, b"deflate": zlib.MAX_WBITS}
+_SILENCE: Final = 30.0
+_STEP: Final = 1 << 20
+
+
+class GoneError(Exception):
+    """The caller went away before the body was whole."""
+
+
+def header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes | None:
+    """Return a header's value."""
+    for key, value in headers:
+        if key == name:
+            return value
+    return None
+
+
+async def receive_body(
+    receive: Receive, headers: Iterable[tuple[bytes, bytes]], held: Held, wire: int, most: int
+) -> bytes:
+    """Return the whole body, decompressed.
+
+    `wire` and `most` are the limits in bytes before and after. Raises: Problem, GoneError.
+    """
+    headers = list(headers)
+    declared = header(headers, b"content-length")
+    if declared is not None and declared.isdigit() and int(declared) > wire:
+        raise _too_large(f"{int(declared)} bytes", wire)
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await _next(receive)
+        if message["type"] == "http.disconnect":
+            raise GoneError
+        part = message.get("body", b"")
+        if part:
+            size += len(part)
+            if size > wire:
+                raise _too_large(f"more than {wire} bytes", wire)
+            held.add(len(part))
+            parts.append(part)
+        if not message.get("more_body", False):
+            break
+    body = parts[0] if len(parts) == 1 else b"".join(parts)
+    encoding = header(headers, b"content-encoding")
+    return body if encoding is None else _decompress(body, encoding, held, most)
+
+
+async def _next(receive: Receive) -> MutableMapping[str, Any]:
+    try:
+        async with asyncio.timeout(_SILENCE):
+            return await receive()
+    except TimeoutError as error:
+        raise Problem(BAD_REQUEST, f"Nothing of the body came for {_SILENCE:g} seconds.") from error
+
+
+def _decompress(body: bytes, encoding: bytes, held: Held, most: int) -> bytes:
+    name = encoding.strip().lower()
+    if name in (b"", b"identity"):
+        return body
+    wbits = _ENCODINGS.get(name)
+    if wbits is None:
+        shown = name[:40].decode("latin-1")
+        raise Problem(UNSUPPORTED_ENCODING, f"Content-Encoding {shown!r}: send gzip, deflate or identity.")
+    try:
+        return _inflate(body, wbits, held, most)
+    except zlib.error as error:
+        raise Problem(BAD_ENCODING, f"The {name.decode()} body is broken: {error}.") from error
+
+
+def _inflate(body: bytes, wbits: int, held: Held, most: int) -> bytes:
+    """Decompress all members, never further than the limit."""
+    if wbits == zlib.MAX_WBITS and body and (body[0] & 0x0F != 8 or len(body) < 2):
+        wbits = -zlib.MAX_WBITS  # some clients send raw deflate under the name of deflate
+    out: list[bytes] = []
+    size = 0
+    while body:
+        stream = zlib.decompressobj(wbits)
+        while not stream.eof:
+            part = stream.decompress(body, _STEP)
+            body = stream.unconsumed_tail
+            size += len(part)
+            if size > most:
+                raise _too_large(f"decompressed, more than {most} bytes", most)
+            held.add(len(part))
+            out.append(part)
+            if not part and not body:
+                raise zlib.error("it is cut short")
+        body = stream.unused_data
+    return b"".join(out)
+
+
+def _too_large(what: str, limit: int) -> Problem:
+    return Problem(BODY_TOO_LARGE, f"The body has {what}; {limit} are allowed. Send it in parts.")

@@ -1,0 +1,69 @@
+"""The caller of a FastAPI endpoint: who it is, its parameters, its body, what serves it."""
+
+from typing import Any, cast
+
+from fastapi import Request
+
+from api.decode.records import parse_json
+from api.entry.body import receive_body
+from api.entry.params import Params
+from api.services import Services
+from rules.errors import BAD_JSON, Problem
+from rules.token import Scope, Token
+
+
+def services_of(request: Request) -> Services:
+    """Return what the application is made of."""
+    return cast(Services, request.app.state.services)
+
+
+def caller(request: Request, scope: Scope, workspace: str | None, dataset: str | None = None) -> Token:
+    """Return the caller's token, which has the right to `scope` there.
+
+    Raises: Problem(no_token, bad_token, forbidden).
+    """
+    gate = services_of(request).gate
+    token = gate.identify(request.scope["headers"], request.scope["query_string"])
+    gate.allow(token, scope, workspace, dataset)
+    return token
+
+
+def params_of(request: Request) -> Params:
+    """Return the request's query parameters."""
+    return Params(request.scope["query_string"])
+
+
+async def body_of(request: Request, workspace: str) -> bytes:
+    """Return the request's body, under the same limits as a write's.
+
+    Raises: Problem.
+    """
+    services = services_of(request)
+    held = services.inflight.hold(workspace, 0)
+    try:
+        limits = services.limits
+        headers = request.scope["headers"]
+        return await receive_body(request.receive, headers, held, limits.wire_bytes, limits.body_bytes)
+    finally:
+        held.release()
+
+
+async def json_of(request: Request, workspace: str, default: Any = None) -> Any:
+    """Return the request's JSON body; `default`, if one is given, where it is empty.
+
+    Raises: Problem(bad_json).
+    """
+    body = await body_of(request, workspace)
+    if not body.strip() and default is not None:
+        return default
+    return parse_json(body)
+
+
+def object_of(value: Any, what: str) -> dict[str, Any]:
+    """Return a JSON value that must be an object.
+
+    Raises: Problem(bad_json).
+    """
+    if not isinstance(value, dict):
+        raise Problem(BAD_JSON, f"The body must be a JSON object: {what}.")
+    return value

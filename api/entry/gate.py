@@ -1,0 +1,49 @@
+"""Who is calling, and whether they may."""
+
+import time
+from collections.abc import Iterable
+
+from api.entry.credentials import secret_of
+from rules.errors import BAD_TOKEN, FORBIDDEN, NO_TOKEN, Problem
+from rules.ids import token_hash
+from rules.token import Scope, Token, may
+
+ANYBODY = Token("anybody", frozenset({"admin"}), title="authentication is off")
+
+
+class Gate:
+    """The tokens this process knows, by the hash of their secret. With `off` everybody administers."""
+
+    def __init__(self, *, off: bool = False) -> None:
+        self._off = off
+        self._tokens: dict[str, Token] = {}
+
+    def know(self, tokens: dict[str, Token]) -> None:
+        """Replace what is known."""
+        self._tokens = tokens
+
+    def identify(self, headers: Iterable[tuple[bytes, bytes]], query: bytes) -> Token:
+        """Return the caller's token.
+
+        Raises: Problem(no_token, bad_token).
+        """
+        if self._off:
+            return ANYBODY
+        secret = secret_of(headers, query)
+        if secret is None:
+            raise Problem(NO_TOKEN, "Send a token: 'Authorization: Bearer …', 'x-api-key: …' or '?token=…'.")
+        # looked up by its hash, so the time taken says nothing of how much of a guess was right
+        token = self._tokens.get(token_hash(secret))
+        if token is None or (token.expires is not None and token.expires <= time.time()):
+            raise Problem(BAD_TOKEN, "The token is not known, was revoked, or has expired.")
+        return token
+
+    def allow(self, token: Token, scope: Scope, workspace: str | None, dataset: str | None = None) -> None:
+        """Let the token pass where `scope` is needed.
+
+        Raises: Problem(forbidden).
+        """
+        if not may(token, scope, workspace, dataset):
+            where = "everywhere" if workspace is None else workspace
+            where += f"/{dataset}" if dataset else ""
+            raise Problem(FORBIDDEN, f"The token {token.id} has no right to '{scope}' on {where}.")

@@ -1,0 +1,78 @@
+"""Bytes in flight: bounded in all, and no workspace holds more than half of them."""
+
+from rules.errors import OVERLOADED, Problem
+from rules.names import fold
+
+
+class Inflight:
+    """Counts the bytes of writes between their arrival and the end of their append.
+
+    Released when the append ends, not when the caller was answered: an append whose answer is unknown
+    still holds its memory.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._total = 0
+        self._by_workspace: dict[str, int] = {}
+
+    @property
+    def total(self) -> int:
+        """Bytes held now."""
+        return self._total
+
+    def hold(self, workspace: str, size: int) -> "Held":
+        """Take `size` bytes for a workspace.
+
+        Raises: Problem(overloaded) where that would be more than all may hold, or one.
+        """
+        held = Held(self, fold(workspace))
+        held.add(size)
+        return held
+
+    def _take(self, workspace: str, size: int) -> None:
+        mine = self._by_workspace.get(workspace, 0) + size
+        if self._total + size > self._most:
+            raise Problem(OVERLOADED, f"{self._total} bytes of writes are in flight; {self._most} may be.")
+        # a single request may always be as large as the limits of a body allow, alone
+        if mine > self._most // 2 and mine > size:
+            raise Problem(
+                OVERLOADED,
+                f"The workspace has {mine - size} bytes of writes in flight, half of what all may have.",
+            )
+        self._total += size
+        self._by_workspace[workspace] = mine
+
+    def _give_back(self, workspace: str, size: int) -> None:
+        self._total -= size
+        left = self._by_workspace[workspace] - size
+        if left:
+            self._by_workspace[workspace] = left
+        else:
+            del self._by_workspace[workspace]
+
+
+class Held:
+    """Bytes that one request holds; more are added as its body comes."""
+
+    __slots__ = ("_inflight", "_size", "_workspace")
+
+    def __init__(self, inflight: Inflight, workspace: str) -> None:
+        self._inflight = inflight
+        self._workspace = workspace
+        self._size = 0
+
+    def add(self, size: int) -> None:
+        """Hold more.
+
+        Raises: Problem(overloaded).
+        """
+        if size:
+            self._inflight._take(self._workspace, size)
+            self._size += size
+
+    def release(self) -> None:
+        """Give everything back. Safe to call twice."""
+        if self._size:
+            size, self._size = self._size, 0
+            self._inflight._give_back(self._workspace, size)

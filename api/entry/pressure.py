@@ -1,0 +1,38 @@
+"""Whether there is room for another write: backlog behind the store, and free disk."""
+
+import time
+from collections.abc import Callable
+
+from rules.errors import DISK_LOW, STOPPING, Problem
+from streams.backlog import Backlog
+
+
+class Pressure:
+    """Asked by every write before its body is read. `free` tells free disk in bytes, once a second."""
+
+    def __init__(self, backlog: Backlog, free: Callable[[], int], least: int) -> None:
+        self._backlog = backlog
+        self._free = free
+        self._least = least
+        self._looked = 0.0
+        self._left = least
+        self.closed = False
+
+    def check(self, workspace: str) -> None:
+        """Let a write pass.
+
+        Raises: Problem(stopping, disk_low, backlog).
+        """
+        if self.closed:
+            raise Problem(STOPPING, "The broker is stopping; send the write again in a moment.")
+        now = time.monotonic()
+        if now - self._looked >= 1.0:
+            self._looked = now
+            self._left = self._free()
+        if self._left < self._least:
+            raise Problem(
+                DISK_LOW,
+                f"{self._left} bytes are free on the broker's disk; it takes writes from {self._least} on.",
+                retry_after=10,
+            )
+        self._backlog.check(workspace, now)

@@ -1,0 +1,66 @@
+"""Alerts as they come: the stored notifications of a workspace, woken after each commit of judge."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from rules.names import fold
+from storage import alerts
+from storage.alerts import Told
+from storage.store import Store
+from streams.positions import on_loop
+
+PAGE = 200
+
+
+class AlertFeed:
+    """Wakes the readers of a workspace's notifications. Lives on one loop."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._waiting: dict[str, set[asyncio.Event]] = {}
+        self._closed = False
+
+    def close(self) -> None:
+        """End every reader's stream."""
+        self._closed = True
+        self.wake(set(self._waiting))
+
+    def wake(self, workspaces: set[str]) -> None:
+        """Say that these workspaces (folded) have new notifications."""
+        for workspace in workspaces:
+            for event in self._waiting.get(workspace, ()):
+                event.set()
+
+    async def place(self, workspace: str, last_id: str | None) -> int:
+        """Return where a reader begins: behind the notification it saw last, or at the end.
+
+        A reader whose last notification is not known (any more) is given everything that is kept.
+        """
+        if last_id is None:
+            return await on_loop(self._store.read(alerts.feed_end))
+        found = await on_loop(self._store.read(lambda c: alerts.feed_place(c, workspace, last_id)))
+        return 0 if found is None else found
+
+    async def follow(self, workspace: str, after: int, patience: float) -> AsyncIterator[list[Told]]:
+        """Yield the notifications behind `after` as they come; an empty list after `patience` seconds."""
+        woken = asyncio.Event()
+        waiting = self._waiting.setdefault(fold(workspace), set())
+        waiting.add(woken)
+        try:
+            while not self._closed:
+                woken.clear()
+                place = after
+                page = await on_loop(self._store.read(lambda c: alerts.feed(c, workspace, place, PAGE)))  # noqa: B023
+                if page:
+                    after = page[-1].seq
+                    yield page
+                    continue
+                try:
+                    async with asyncio.timeout(patience):
+                        await woken.wait()
+                except TimeoutError:
+                    yield []
+        finally:
+            waiting.discard(woken)
+            if not waiting:
+                self._waiting.pop(fold(workspace), None)

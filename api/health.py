@@ -1,0 +1,43 @@
+"""Whether it lives, whether it is ready, what it measures."""
+
+import logging
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+
+from api.entry.caller import services_of
+
+logger = logging.getLogger(__name__)
+
+router = APIRouter(tags=["operations"])
+
+
+@router.get("/health")
+async def alive() -> dict[str, str]:
+    """Say that the process lives."""
+    return {"name": "sluice", "status": "pass", "message": "alive"}
+
+
+@router.get("/ready")
+async def ready(request: Request) -> JSONResponse:
+    """Say whether every part works: 200, or 503 with the parts that do not."""
+    report = services_of(request).readiness()
+    return JSONResponse(dict(report), 200 if report["status"] == "ready" else 503)
+
+
+@router.get("/metrics")
+async def metrics(request: Request) -> Response:
+    """Return the metrics in Prometheus' text format."""
+    return Response(services_of(request).metrics(), media_type="text/plain; version=0.0.4")
+
+
+def log_failure(request: Request, error: Exception) -> None:
+    """Log a request that failed inside."""
+    logger.error(
+        "%s %s failed: %s",
+        request.method,
+        request.url.path,
+        error,
+        exc_info=error,
+        extra={"action": "request_failed"},
+    )

@@ -1,0 +1,174 @@
+"""Admission: are these records ones that the dataset can have, and does it have what they need?
+
+What a record needs of the catalogue (a dataset, a column, a wider type) is in the catalogue, by
+compare-and-set, before the record is in the log. Who loses the race reads again and tries again, and
+refuses by name only what no longer fits.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from api.lane.door import Draft, Options
+from rules.envelope import Record
+from rules.errors import (
+    BAD_FIELD_NAME,
+    DATASET_NOT_FOUND,
+    NOT_AN_OBJECT,
+    STORE_UNAVAILABLE,
+    VERSION_CONFLICT,
+    Later,
+    Problem,
+    Refusal,
+)
+from rules.limits import Limits
+from rules.names import SYSTEM_FIELDS, dataset_name, field_problem, workspace_name
+from rules.schema.check import Checker, Verdict
+from rules.schema.dataset import Dataset
+from rules.schema.declare import on_demand
+from rules.schema.evolve import Additions, evolve
+from rules.schema.values import fault_in, pointer, shown
+from storage import datasets
+from streams.catalogue import Catalogue
+
+TRIES: Final = 20
+CHECKERS: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """The records of one draft that may be written, and why the others may not.
+
+    `dataset` is None for a publish-only write to a name that has none. `indexes` places the records in
+    the request, None where they are 0, 1, 2, …
+    """
+
+    name: str
+    dataset: Dataset | None
+    records: list[Record]
+    indexes: list[int] | None
+    refused: int
+    refusals: list[Refusal]
+
+
+class Admission:
+    """Admits drafts against the catalogue. Lives on one loop."""
+
+    def __init__(self, catalogue: Catalogue, limits: Limits, clock: Callable[[], int]) -> None:
+        self._catalogue = catalogue
+        self._limits = limits
+        self._clock = clock
+        self._checkers: OrderedDict[tuple[int, int], Checker] = OrderedDict()
+
+    async def admit(self, workspace: str, draft: Draft, options: Options) -> Admitted:
+        """Return what may be written of a draft.
+
+        Raises: Problem(dataset_not_found, bad_name, store_unavailable, version_conflict).
+        """
+        try:
+            if not options.persist:
+                return await self._publish_only(workspace, draft)
+            for _ in range(TRIES):
+                dataset = self._catalogue.known(workspace, draft.dataset)
+                if dataset is None:
+                    dataset = await self._catalogue.find(workspace, draft.dataset)
+                admitted = await self._against(workspace, dataset, draft, options)
+                if admitted is not None:
+                    return admitted
+                await self._catalogue.renew()
+        except Later as error:
+            raise Problem(STORE_UNAVAILABLE, f"The catalogue can't be asked now: {error}.") from error
+        raise Problem(VERSION_CONFLICT, f"The dataset {draft.dataset!r} changes too often; try again.")
+
+    async def _against(
+        self, workspace: str, dataset: Dataset | None, draft: Draft, options: Options
+    ) -> Admitted | None:
+        """Admit against what is known, or return None where somebody else changed it meanwhile."""
+        if dataset is not None:
+            verdict = self._checker(dataset).check(draft.records, plain=draft.plain)
+            if verdict.additions and verdict.records:
+                dataset = await self._grow(dataset, verdict.additions)
+            return None if dataset is None else _admitted(draft, dataset, verdict)
+        workspace_name(workspace)
+        dataset_name(draft.dataset)
+        if not options.create:
+            raise Problem(
+                DATASET_NOT_FOUND, f"There is no dataset {draft.dataset!r}, and createDatasetOnDemand=false."
+            )
+        blank = on_demand(workspace, draft.dataset, 0, Additions())
+        verdict = Checker(blank, self._limits).check(draft.records, plain=draft.plain)
+        if not verdict.records:
+            return _admitted(draft, blank, verdict)
+        made = on_demand(workspace, draft.dataset, 0, verdict.additions)
+        now = self._clock()
+        dataset = await self._catalogue.change(lambda c: datasets.add(c, made, now))
+        return None if dataset is None else _admitted(draft, dataset, verdict)
+
+    async def _grow(self, dataset: Dataset, additions: Additions) -> Dataset | None:
+        grown = evolve(dataset, additions)
+
+        def body(c: Connection) -> Dataset | None:
+            return grown if datasets.replace(c, dataset, grown) else None
+
+        return await self._catalogue.change(body)
+
+    async def _publish_only(self, workspace: str, draft: Draft) -> Admitted:
+        dataset = await self._catalogue.find(workspace, draft.dataset)
+        if dataset is not None and dataset.declared and dataset.mode == "strict":
+            return _admitted(draft, dataset, self._checker(dataset).check(draft.records, plain=draft.plain))
+        if dataset is None:
+            workspace_name(workspace)
+            dataset_name(draft.dataset)
+        records: list[Any] = []
+        accepted: list[int] = []
+        refusals: list[Refusal] = []
+        for position, record in enumerate(draft.records):
+            refusal = self._unfit(position, record)
+            if refusal is None:
+                accepted.append(position)
+                records.append(_without_system_fields(record))
+            else:
+                refusals.append(refusal)
+        verdict = Verdict(records, accepted if refusals else None, len(refusals), tuple(refusals))
+        return _admitted(draft, dataset, verdict)
+
+    def _unfit(self, position: int, record: Any) -> Refusal | None:
+        if not isinstance(record, dict):
+            message = f"A record must be a JSON object; {shown(record)} came."
+            return Refusal(position, "", NOT_AN_OBJECT, message)
+        for name in record.keys() - SYSTEM_FIELDS:
+            why = field_problem(name)
+            if why is not None:
+                return Refusal(position, pointer([name]), BAD_FIELD_NAME, f"It can't be taken: {why}.")
+        fault = fault_in(record, self._limits.nesting)
+        return None if fault is None else Refusal(position, pointer(fault.steps), fault.code, fault.message)
+
+    def _checker(self, dataset: Dataset) -> Checker:
+        key = (dataset.id, dataset.version)
+        checker = self._checkers.get(key)
+        if checker is None:
+            checker = self._checkers[key] = Checker(dataset, self._limits)
+            if len(self._checkers) > CHECKERS:
+                self._checkers.popitem(last=False)
+        return checker
+
+
+def _admitted(draft: Draft, dataset: Dataset | None, verdict: Verdict) -> Admitted:
+    """Place what was accepted, and what was refused, in the request."""
+    places, accepted = draft.indexes, verdict.accepted
+    if places is None:
+        return Admitted(
+            draft.dataset, dataset, verdict.records, accepted, verdict.refused, list(verdict.refusals)
+        )
+    indexes = places if accepted is None else [places[position] for position in accepted]
+    moved = [Refusal(places[r.index], r.path, r.code, r.message) for r in verdict.refusals]
+    return Admitted(draft.dataset, dataset, verdict.records, indexes, verdict.refused, moved)
+
+
+def _without_system_fields(record: Record) -> Record:
+    if SYSTEM_FIELDS.isdisjoint(record):
+        return record
+    return {name: value for name, value in record.items() if name not in SYSTEM_FIELDS}

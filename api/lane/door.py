@@ -1,0 +1,101 @@
+"""The Door protocol: a front door alone knows its language, the road asks nothing about it.
+
+A door is visited twice: it reads a request into drafts, and words the answer.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from api.entry.answer import Answer
+from api.entry.params import Params
+from rules.envelope import Handling
+from rules.errors import Problem, Refusal
+from rules.token import Token
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request, before its body."""
+
+    method: str
+    path: str
+    headers: Sequence[tuple[bytes, bytes]]
+    query: bytes
+    params: Params
+    token: Token
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a write is for; `dataset` is None where the body names it."""
+
+    workspace: str
+    dataset: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the caller asked for. `timeout` is in seconds."""
+
+    wait: bool
+    event: bool = True
+    persist: bool = True
+    handling: Handling = Handling.IGNORE
+    create: bool = True
+    atomic: bool = False
+    timeout: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """Records for one dataset, not looked at yet. `indexes` places them in the request (None: from 0 on).
+
+    `plain` promises that the body held no run of 16 digits and no U+0000.
+    """
+
+    dataset: str
+    records: list[Any]
+    plain: bool
+    indexes: list[int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a door made of a request: drafts, what it refused itself, and how many members there were."""
+
+    drafts: list[Draft]
+    options: Options
+    refusals: list[Refusal] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of a write, for its answer. `counts` holds inserted, replaced, ignored once stored."""
+
+    write_id: str | None
+    ack: str
+    accepted: int
+    rejected: int
+    errors: Sequence[dict[str, Any]]
+    counts: dict[str, int] | None = None
+
+
+class Door(Protocol):
+    """One front door's language."""
+
+    def target(self, request: Request) -> Target:
+        """Return what the write is for. Raises: Problem."""
+        ...
+
+    def read(self, request: Request, body: bytes) -> Reading:
+        """Return the drafts of a body. Raises: Problem."""
+        ...
+
+    def answer(self, request: Request, written: Written) -> Answer:
+        """Word what became of the write."""
+        ...
+
+    def refuse(self, problem: Problem) -> Answer:
+        """Word why it was refused."""
+        ...

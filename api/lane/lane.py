@@ -1,0 +1,232 @@
+"""The write lane: ten named steps from a request to its acknowledgement, the same for every front door.
+
+A plain ASGI callable, because routing and injection cost more than everything else a small write needs.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from api.entry.answer import Answer, Receive, Scope, Send, problem
+from api.entry.body import GoneError, receive_body
+from api.entry.gate import Gate
+from api.entry.inflight import Held, Inflight
+from api.entry.params import Params
+from api.entry.pressure import Pressure
+from api.lane.admit import Admission, Admitted
+from api.lane.cut import Part, Stamp, cut
+from api.lane.door import Door, Reading, Request, Target, Written
+from api.lane.mint import Mint
+from api.lane.once import Keyed, Once, keyed, without_refused
+from api.lane.outcome import Outcomes, counts
+from rules.errors import (
+    ALL_REFUSED,
+    ATOMIC_REFUSED,
+    INTERNAL,
+    METHOD_NOT_ALLOWED,
+    OUTCOME_UNKNOWN,
+    TOO_SLOW,
+    Problem,
+)
+from rules.limits import Limits
+from rules.signals import Meter
+from storage.idempotency import Claim
+from streams.publisher import Publisher
+
+logger = logging.getLogger(__name__)
+
+MILLISECONDS: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the lane is made of."""
+
+    gate: Gate
+    pressure: Pressure
+    inflight: Inflight
+    admission: Admission
+    once: Once
+    publisher: Publisher
+    outcomes: Outcomes
+    mint: Mint
+    limits: Limits
+    partitions: int
+    meter: Meter
+    clock: Callable[[], int]
+
+
+class Lane:
+    """Serves the front doors of writes: `doors` by the first two segments of the path."""
+
+    def __init__(self, parts: Parts, doors: Mapping[str, Door]) -> None:
+        self._parts = parts
+        self._doors = doors
+
+    def door(self, path: str) -> Door | None:
+        """Return the door that a path leads to."""
+        head = path.split("/", 3)
+        return self._doors.get(f"/{head[1]}/{head[2]}") if len(head) > 2 else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        door = self.door(scope["path"])
+        assert door is not None, "the app asks first"
+        try:
+            answer = await self._carry(door, scope, receive)
+        except Problem as refused:
+            answer = door.refuse(refused)
+        except GoneError:
+            return
+        except Exception as error:
+            logger.exception("A write failed: %s", error, extra={"action": "request_failed"})
+            answer = problem(Problem(INTERNAL))
+        meter = self._parts.meter
+        meter.count("requests_total", status=f"{answer.status // 100}xx")
+        meter.time("write_seconds", time.perf_counter() - started)
+        await answer.send(send)
+
+    async def _carry(self, door: Door, scope: Scope, receive: Receive) -> Answer:
+        parts = self._parts
+        request, target = self._identify(door, scope)
+        parts.pressure.check(target.workspace)
+        held = parts.inflight.hold(target.workspace, 0)
+        try:
+            limits = parts.limits
+            body = await receive_body(receive, request.headers, held, limits.wire_bytes, limits.body_bytes)
+            reading = door.read(request, body)
+            for draft in reading.drafts:
+                parts.gate.allow(request.token, "write", target.workspace, draft.dataset)
+            key = keyed(request, target.workspace, body, limits)
+            claim = await parts.once.find(key) if key is not None else None
+            written = await self._write(target, reading, key, claim, held)
+        except BaseException:
+            held.release()
+            raise
+        parts.meter.count("records_accepted_total", written.accepted)
+        return door.answer(request, written)
+
+    def _identify(self, door: Door, scope: Scope) -> tuple[Request, Target]:
+        headers, query = scope["headers"], scope["query_string"]
+        if scope["method"] != "POST":
+            raise Problem(METHOD_NOT_ALLOWED, f"Send {scope['path']} with POST.")
+        token = self._parts.gate.identify(headers, query)
+        request = Request(scope["method"], scope["path"], headers, query, Params(query), token)
+        target = door.target(request)
+        self._parts.gate.allow(token, "write", target.workspace, target.dataset)
+        return request, target
+
+    async def _write(
+        self, target: Target, reading: Reading, key: Keyed | None, claim: Claim | None, held: Held
+    ) -> Written:
+        if claim is not None:
+            reading = Reading(without_refused(reading.drafts, claim), reading.options)
+        admitted = [
+            await self._parts.admission.admit(target.workspace, d, reading.options) for d in reading.drafts
+        ]
+        accepted = sum(len(one.records) for one in admitted)
+        rejected, errors = self._refused(reading, admitted, claim)
+        if accepted == 0 or (rejected and reading.options.atomic):
+            held.release()
+            return self._nothing(reading, accepted, rejected, errors)
+        if key is not None and claim is None:
+            write_id = self._parts.mint.next()
+            claim = await self._parts.once.claim(key, write_id, reading.drafts, admitted)
+            if claim.write_id != write_id:  # somebody was faster with the same key: write what he wrote
+                return await self._write(target, reading, key, claim, held)
+        write_id = self._parts.mint.next() if claim is None else claim.write_id
+        stamp = Stamp(
+            write_id, target.workspace, self._parts.clock(), reading.options, rejected, claim is not None
+        )
+        pieces = cut(admitted, stamp, self._parts.partitions, self._parts.limits.part_bytes)
+        return await self._log(stamp, pieces, accepted, errors, held)
+
+    def _refused(
+        self, reading: Reading, admitted: list[Admitted], claim: Claim | None
+    ) -> tuple[int, list[dict[str, Any]]]:
+        if claim is not None:
+            kept: dict[str, Any] = claim.refusals
+            return kept["rejected"], kept["errors"]
+        refusals = reading.refusals + [r for one in admitted for r in one.refusals]
+        for refusal in refusals:
+            self._parts.meter.count("records_refused_total", code=refusal.code.name)
+        rejected = len(reading.refusals) + sum(one.refused for one in admitted)
+        refusals.sort(key=lambda r: r.index)
+        return rejected, [r.to_json() for r in refusals[: self._parts.limits.errors_listed]]
+
+    def _nothing(
+        self, reading: Reading, accepted: int, rejected: int, errors: list[dict[str, Any]]
+    ) -> Written:
+        """Nothing is written: there was nothing, or all of it was refused."""
+        if not rejected:
+            return Written(None, "published" if not reading.options.persist else "stored", 0, 0, [])
+        code = ATOMIC_REFUSED if accepted else ALL_REFUSED
+        total = accepted + rejected
+        raise Problem(
+            code,
+            f"{rejected} of {total} records were refused; 'errors' says which and why. Nothing was written.",
+            extra={"accepted": 0, "rejected": total if accepted else rejected, "errors": errors},
+        )
+
+    async def _log(
+        self, stamp: Stamp, pieces: list[Part], accepted: int, errors: list[dict[str, Any]], held: Held
+    ) -> Written:
+        parts, options = self._parts, stamp.options
+        stored = parts.outcomes.expect(stamp.write_id, len(pieces)) if options.wait else None
+        deadline = time.monotonic() + options.timeout
+        try:
+            await self._append(stamp, pieces, held)
+            if stored is None:
+                return Written(stamp.write_id, "logged", accepted, stamp.rejected, errors)
+            left = max(0.0, deadline - time.monotonic())
+            found = await parts.outcomes.wait(stamp.write_id, stored, left, stamp.keyed)
+        finally:
+            if stored is not None:
+                parts.outcomes.forget(stamp.write_id)
+        if found is None:
+            extra = {
+                "writeId": stamp.write_id,
+                "accepted": accepted,
+                "rejected": stamp.rejected,
+                "errors": errors,
+            }
+            raise Problem(
+                TOO_SLOW,
+                f"The write is logged and will be stored, but was not within {options.timeout:g} s.",
+                extra=extra,
+            )
+        ack = "stored" if options.persist else "published"
+        return Written(stamp.write_id, ack, accepted, stamp.rejected, errors, counts(found))
+
+    async def _append(self, stamp: Stamp, pieces: list[Part], held: Held) -> None:
+        """Append all parts; what the write holds in memory is given back when its appends end."""
+        publisher, workspace = self._parts.publisher, stamp.workspace
+        logged = [publisher.publish(p.partition, p.entry, workspace) for p in pieces]
+        done, late = await asyncio.wait(logged, timeout=stamp.options.timeout)
+        if not late:
+            held.release()
+        for future in late:
+            future.add_done_callback(lambda _: held.release())
+        failed = [error for future in done if (error := future.exception()) is not None]
+        if late or failed:
+            self._parts.meter.count("writes_total", outcome="unknown")
+            raise _unknown(
+                stamp.write_id, failed[0] if failed and not late and len(failed) == len(logged) else None
+            )
+        self._parts.meter.count("writes_total", outcome="logged")
+
+
+def _unknown(write_id: str, error: BaseException | None) -> Problem:
+    """Return why a write was not acknowledged: refused as a whole, or nobody knows."""
+    if isinstance(error, Problem):
+        extra = {**error.extra, **({"writeId": write_id} if error.code is OUTCOME_UNKNOWN else {})}
+        return Problem(error.code, error.detail, extra=extra)
+    return Problem(
+        OUTCOME_UNKNOWN,
+        "The log did not say in time whether it has the write. It may be stored yet; send it again with "
+        "the same Idempotency-Key to be sure.",
+        extra={"outcome": "unknown", "writeId": write_id},
+    )

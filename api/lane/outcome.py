@@ -1,0 +1,119 @@
+"""Waiting until a write is stored, and what became of one."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+from api.lane.mint import Mint, minted_at
+from rules.envelope import Flags
+from rules.errors import WRITE_NOT_FOUND, Later, Problem
+from rules.schema.moments import format_moment
+from storage import alerts, quarantine, writes
+from storage.store import Store
+from storage.writes import Found, Outcome
+from streams.positions import on_loop
+from streams.receipts import Receipts
+
+ASK_EVERY: Final = 0.25
+KEPT: Final = 7 * 24 * 3600 * 1_000_000_000
+
+
+class Outcomes:
+    """Asks receipts first, which only wake, and the store, which knows."""
+
+    def __init__(self, receipts: Receipts, store: Store, mint: Mint) -> None:
+        self._receipts = receipts
+        self._store = store
+        self._mint = mint
+
+    def expect(self, write_id: str, parts: int) -> "asyncio.Future[list[Outcome]]":
+        """Begin to listen for a write; call before it is appended."""
+        return self._receipts.expect(write_id, parts)
+
+    def forget(self, write_id: str) -> None:
+        """Listen no more."""
+        self._receipts.forget(write_id)
+
+    async def wait(
+        self, write_id: str, stored: "asyncio.Future[list[Outcome]]", seconds: float, keyed: bool
+    ) -> list[Outcome] | None:
+        """Return the outcomes of all parts, or None where they did not come in time.
+
+        A keyed write may have been stored before anybody listened, so the store is asked at once.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        if keyed:
+            found = await self._ask(write_id)
+            if found is not None:
+                return found
+        while True:
+            left = deadline - loop.time()
+            await asyncio.wait({stored}, timeout=max(0.0, min(ASK_EVERY, left)))
+            if stored.done():
+                return stored.result()
+            found = await self._ask(write_id)
+            if found is not None or left <= ASK_EVERY:
+                return found
+
+    async def _ask(self, write_id: str) -> list[Outcome] | None:
+        minted = self._mint.read(write_id)
+        if minted is None:
+            return None
+        try:
+            found = await on_loop(self._store.read(lambda c: writes.outcomes(c, write_id, *minted)))
+        except Later:
+            return None
+        whole = bool(found) and len(found) == found[0].outcome.parts
+        return [one.outcome for one in found] if whole else None
+
+    async def tell(self, write_id: str, now: int) -> dict[str, Any]:
+        """Return what `GET /v1/writes/{id}` answers.
+
+        Raises: Problem(write_not_found).
+        """
+        minted = self._mint.read(write_id)
+        if minted is None or now - minted_at(minted[1]) > KEPT:
+            raise Problem(WRITE_NOT_FOUND, f"No write was given the id {write_id[:64]!r} in the last 7 days.")
+        found = await on_loop(self._store.read(lambda c: writes.outcomes(c, write_id, *minted)))
+        aside = await on_loop(self._store.read(lambda c: quarantine.of_write(c, write_id)))
+        raised = await on_loop(self._store.read(lambda c: _alerts(c, found)))
+        received = format_moment(found[0].outcome.at if found else minted_at(minted[1]))
+        told: dict[str, Any] = {"writeId": write_id, "state": _state(found), "receivedAt": received}
+        if found:
+            first = found[0].outcome
+            told |= {"workspace": first.workspace, "dataset": first.dataset}
+            told |= writes.totals(found)
+            told["rejected"] = sum(one.outcome.rejected for one in found)
+        told["storedAt"] = format_moment(max(one.stored_at for one in found)) if _whole(found) else None
+        told["quarantined"] = [{"index": q.position, "code": q.code, "message": q.message} for q in aside]
+        told["alerts"] = raised
+        return told
+
+
+def counts(found: Sequence[Outcome]) -> dict[str, int]:
+    """Return the sums an answer shows once a write is stored."""
+    totals = {name: sum(getattr(o, name) for o in found) for name in ("inserted", "replaced", "ignored")}
+    aside = sum(o.quarantined for o in found)
+    return {**totals, "quarantined": aside} if aside else totals
+
+
+def _alerts(c: Any, found: Sequence[Found]) -> list[str]:
+    ids: list[str] = []
+    for one in found:
+        items = range(one.outcome.item, one.outcome.item + one.outcome.accepted)
+        ids.extend(alerts.raised_by(c, one.partition, one.offset, items))
+    return ids[:1000]
+
+
+def _whole(found: Sequence[Found]) -> bool:
+    return bool(found) and len(found) == found[0].outcome.parts
+
+
+def _state(found: Sequence[Found]) -> str:
+    if not _whole(found):
+        return "logged"
+    aside = sum(one.outcome.quarantined for one in found)
+    if aside:
+        return "quarantined" if aside == sum(one.outcome.accepted for one in found) else "partial"
+    return "stored" if found[0].outcome.flags & Flags.PERSIST else "published"

@@ -1,0 +1,44 @@
+"""What the endpoints are made of; `infra.wiring` fills it in, nobody else."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from api.entry.gate import Gate
+from api.entry.inflight import Inflight
+from api.entry.pressure import Pressure
+from api.feeds.feed import AlertFeed
+from api.feeds.live import LiveEvents
+from api.lane.mint import Mint
+from api.lane.outcome import Outcomes
+from rules.limits import Limits
+from rules.signals import Meter
+from storage.store import Store
+from streams.announce import Announcer
+from streams.catalogue import Catalogue
+from streams.publisher import Publisher
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything an endpoint may use. `clock` gives ns since 1970; `renew_tokens` reloads the gate."""
+
+    store: Store
+    catalogue: Catalogue
+    gate: Gate
+    pressure: Pressure
+    inflight: Inflight
+    publisher: Publisher
+    outcomes: Outcomes
+    mint: Mint
+    announcer: Announcer
+    alerts: AlertFeed
+    live: LiveEvents
+    limits: Limits
+    partitions: int
+    meter: Meter
+    clock: Callable[[], int]
+    wake_courier: Callable[[], None]
+    allow_private_targets: bool
+    metrics: Callable[[], bytes]
+    readiness: Callable[[], Mapping[str, Any]]

@@ -1,0 +1,118 @@
+"""`/v1/alerts/{workspace}`: what was raised, acknowledgement, and the stream of changes."""
+
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import StreamingResponse
+from sqlalchemy import Connection
+
+from api.entry.caller import caller, json_of, object_of, params_of, services_of
+from api.entry.params import Params
+from api.feeds.sse import COMMENT_EVERY, HEADERS, alert_event, comment
+from api.services import Services
+from rules.alerting.alert import Alert, acknowledge
+from rules.errors import ALERT_NOT_FOUND, BAD_PARAMETER, BAD_REQUEST, Problem
+from rules.schema.moments import parse_time
+from storage import alerts
+from storage.alerts import Wanted
+from streams.positions import on_loop
+
+router = APIRouter(tags=["alerts"])
+
+_STATES: Final = ("firing", "resolved")
+
+
+@router.get("/v1/alerts/{workspace}")
+async def listing(request: Request, workspace: str) -> dict[str, Any]:
+    """List alerts, newest first. `next` goes back as `after`."""
+    caller(request, "read", workspace)
+    services = services_of(request)
+    wanted = _wanted(workspace, params_of(request), services.limits.alerts_page)
+    found = await on_loop(services.store.read(lambda c: alerts.listing(c, wanted)))
+    more = len(found) == wanted.limit
+    return {
+        "alerts": [alert.to_json() for alert in found],
+        "next": f"{found[-1].at}.{found[-1].id}" if more else None,
+    }
+
+
+@router.get("/v1/alerts/{workspace}/stream")
+async def stream(request: Request, workspace: str) -> StreamingResponse:
+    """Send alerts as they change, as server-sent events; `Last-Event-ID` resumes without a gap."""
+    caller(request, "read", workspace)
+    services = services_of(request)
+    place = await services.alerts.place(workspace, request.headers.get("last-event-id"))
+    return StreamingResponse(_events(services, workspace, place), headers=HEADERS)
+
+
+async def _events(services: Services, workspace: str, place: int) -> AsyncIterator[bytes]:
+    yield comment("here are the alerts")
+    async for page in services.alerts.follow(workspace, place, COMMENT_EVERY):
+        yield b"".join(alert_event(told) for told in page) if page else comment("still here")
+
+
+@router.get("/v1/alerts/{workspace}/{alert}")
+async def read(request: Request, workspace: str, alert: str) -> dict[str, Any]:
+    """Show an alert."""
+    caller(request, "read", workspace)
+    store = services_of(request).store
+    return (await on_loop(store.read(lambda c: _existing(c, workspace, alert)))).to_json()
+
+
+@router.post("/v1/alerts/{workspace}/{alert}/ack")
+async def ack(request: Request, workspace: str, alert: str) -> dict[str, Any]:
+    """Acknowledge an alert, with a note."""
+    token = caller(request, "rules", workspace)
+    services = services_of(request)
+    body = object_of(await json_of(request, workspace, {}), "note is a text")
+    note = body.get("note", "")
+    if not isinstance(note, str):
+        raise Problem(BAD_REQUEST, "note must be a text.")
+    now = services.clock()
+
+    def keep(c: Connection) -> Alert:
+        seen = acknowledge(_existing(c, workspace, alert), token.title or token.id, note, now)
+        alerts.replace(c, seen)
+        return seen
+
+    return (await on_loop(services.store.write(keep))).to_json()
+
+
+def _existing(c: Connection, workspace: str, alert: str) -> Alert:
+    found = alerts.find(c, workspace, alert)
+    if found is None:
+        raise Problem(ALERT_NOT_FOUND, f"There is no alert {alert[:64]!r} in {workspace}.")
+    return found
+
+
+def _wanted(workspace: str, params: Params, most: int) -> Wanted:
+    state = params.text("state")
+    if state is not None and state not in _STATES:
+        raise Problem(BAD_PARAMETER, f"state={state[:40]!r} is none of firing, resolved.")
+    return Wanted(
+        workspace,
+        params.text("rule"),
+        state,
+        _time(params, "from"),
+        _time(params, "to"),
+        _after(params.text("after")),
+        params.whole("limit", 100, 1, most),
+    )
+
+
+def _time(params: Params, name: str) -> int | None:
+    text = params.text(name)
+    try:
+        return None if text is None else parse_time(text)
+    except ValueError as error:
+        raise Problem(BAD_PARAMETER, f"{name}: {error}") from error
+
+
+def _after(text: str | None) -> tuple[int, str] | None:
+    if text is None:
+        return None
+    at, _, alert = text.partition(".")
+    if not at.isdecimal() or not at.isascii() or len(at) > 19 or int(at) >= 2**63 or not alert:
+        raise Problem(BAD_PARAMETER, "after takes what 'next' of the page before gave.")
+    return int(at), alert

@@ -1,0 +1,54 @@
+"""`/v1/events/{workspace}[/{dataset}]/stream`: live events, from now on."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from fastapi import APIRouter, Request
+from fastapi.responses import StreamingResponse
+
+from api.entry.caller import caller, services_of
+from api.feeds.live import Listener
+from api.feeds.sse import COMMENT_EVERY, HEADERS, comment
+from api.services import Services
+
+router = APIRouter(tags=["events"])
+
+
+@router.get("/v1/events/{workspace}/stream")
+async def of_workspace(request: Request, workspace: str) -> StreamingResponse:
+    """Send every record of a workspace as it happens, stored or only published."""
+    caller(request, "read", workspace)
+    return _stream(services_of(request), workspace, None)
+
+
+@router.get("/v1/events/{workspace}/{dataset}/stream")
+async def of_dataset(request: Request, workspace: str, dataset: str) -> StreamingResponse:
+    """Send every record of a dataset as it happens, stored or only published."""
+    caller(request, "read", workspace, dataset)
+    return _stream(services_of(request), workspace, dataset)
+
+
+def _stream(services: Services, workspace: str, dataset: str | None) -> StreamingResponse:
+    listener = services.live.listen(workspace, dataset)
+    return StreamingResponse(_events(services, listener), headers=HEADERS)
+
+
+async def _events(services: Services, listener: Listener) -> AsyncIterator[bytes]:
+    """Yield events until the reader leaves or falls too far behind: then it may come again."""
+    try:
+        yield comment("here are the events")
+        while True:
+            try:
+                async with asyncio.timeout(COMMENT_EVERY):
+                    await listener.woken.wait()
+            except TimeoutError:
+                yield comment("still here")
+                continue
+            events = listener.take()
+            if events:
+                yield b"".join(events)
+            if listener.lost:
+                yield comment("too slow: events were left out; connect again")
+                return
+    finally:
+        services.live.leave(listener)

@@ -1,0 +1,145 @@
+"""`/v1/subscriptions/{workspace}`: who is told of alerts, and how that went."""
+
+from typing import Any, Final
+from uuid import uuid4
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy import Connection
+
+from api.entry.caller import caller, json_of, object_of, params_of, services_of
+from rules.alerting.subscription import Subscription, amend, read_subscription
+from rules.errors import NOT_FOUND, SUBSCRIPTION_NOT_FOUND, Problem
+from rules.names import workspace_name
+from rules.schema.moments import format_moment
+from storage import datasets, deliveries, subscriptions
+from streams.delivery.targets import check_url
+from streams.delivery.webhook import mint_secret
+from streams.positions import on_loop
+
+router = APIRouter(tags=["subscriptions"])
+
+_PAGE: Final = 1_000
+
+
+@router.post("/v1/subscriptions/{workspace}", status_code=201)
+async def create(request: Request, workspace: str) -> dict[str, Any]:
+    """Subscribe to alerts. The secret that signs is shown this once."""
+    caller(request, "rules", workspace)
+    services = services_of(request)
+    workspace_name(workspace)
+    body = object_of(await json_of(request, workspace), "a subscription")
+    subscription = read_subscription(
+        workspace, body, subscription_id=f"sub-{uuid4().hex}", minted=mint_secret(), now=services.clock()
+    )
+    check_url(subscription.url, services.allow_private_targets)
+
+    def keep(c: Connection) -> None:
+        datasets.ensure_workspace(c, workspace, subscription.created_at)
+        subscriptions.keep(c, subscription)
+
+    await on_loop(services.store.write(keep))
+    return {**subscription.to_json(), "secret": subscription.secret}
+
+
+@router.get("/v1/subscriptions/{workspace}")
+async def listing(request: Request, workspace: str) -> dict[str, Any]:
+    """List a workspace's subscriptions, oldest first."""
+    caller(request, "read", workspace)
+    found = await on_loop(services_of(request).store.read(lambda c: subscriptions.listing(c, workspace)))
+    return {"subscriptions": [one.to_json() for one in found]}
+
+
+@router.get("/v1/subscriptions/{workspace}/{subscription}")
+async def read(request: Request, workspace: str, subscription: str) -> dict[str, Any]:
+    """Show a subscription."""
+    caller(request, "read", workspace)
+    store = services_of(request).store
+    return (await on_loop(store.read(lambda c: _existing(c, workspace, subscription)))).to_json()
+
+
+@router.patch("/v1/subscriptions/{workspace}/{subscription}")
+async def change(request: Request, workspace: str, subscription: str) -> dict[str, Any]:
+    """Change what the body names. `"disabled": null` lets a disabled one deliver again."""
+    caller(request, "rules", workspace)
+    services = services_of(request)
+    body = object_of(await json_of(request, workspace), "what to change")
+
+    def keep(c: Connection) -> Subscription:
+        amended = amend(_existing(c, workspace, subscription), body)
+        check_url(amended.url, services.allow_private_targets)
+        subscriptions.replace(c, amended)
+        return amended
+
+    amended = await on_loop(services.store.write(keep))
+    services.wake_courier()
+    return amended.to_json()
+
+
+@router.delete("/v1/subscriptions/{workspace}/{subscription}", status_code=204)
+async def delete(request: Request, workspace: str, subscription: str) -> Response:
+    """Unsubscribe; what was still owed is forgotten."""
+    caller(request, "rules", workspace)
+
+    def drop(c: Connection) -> None:
+        _existing(c, workspace, subscription)
+        subscriptions.drop(c, workspace, subscription)
+        deliveries.forget(c, subscription)
+
+    await on_loop(services_of(request).store.write(drop))
+    return Response(status_code=204)
+
+
+@router.get("/v1/subscriptions/{workspace}/{subscription}/deliveries")
+async def log(request: Request, workspace: str, subscription: str) -> list[dict[str, Any]]:
+    """List attempts to deliver, newest first, and what waits for its first attempt."""
+    caller(request, "read", workspace)
+    limit = params_of(request).whole("limit", 100, 1, _PAGE)
+
+    def find(c: Connection) -> list[dict[str, Any]]:
+        _existing(c, workspace, subscription)
+        return deliveries.attempts(c, subscription, limit)
+
+    found = await on_loop(services_of(request).store.read(find))
+    return [
+        {
+            "alertId": row["alert_id"],
+            "notificationId": row["notification_id"],
+            "attempt": row["attempt"] or 0,
+            "at": _moment(row["at"]),
+            "status": row["status"],
+            "error": row["error"],
+            "nextAt": _moment(row["due_at"] if row["attempt"] is None else row["next_at"]),
+            "state": row["state"],
+        }
+        for row in found
+    ]
+
+
+@router.post("/v1/subscriptions/{workspace}/{subscription}/deliveries/{notification}/redeliver")
+async def redeliver(request: Request, workspace: str, subscription: str, notification: str) -> dict[str, Any]:
+    """Deliver a notification once more, now."""
+    caller(request, "rules", workspace)
+    services = services_of(request)
+    now = services.clock()
+
+    def owe(c: Connection) -> None:
+        _existing(c, workspace, subscription)
+        if not deliveries.again(c, notification, subscription, now):
+            raise Problem(NOT_FOUND, f"{subscription} was never owed the notification {notification[:64]!r}.")
+
+    await on_loop(services.store.write(owe))
+    services.wake_courier()
+    return {"success": True, "message": "It is delivered again now."}
+
+
+def _existing(c: Connection, workspace: str, subscription: str) -> Subscription:
+    found = subscriptions.find(c, workspace, subscription)
+    if found is None:
+        raise Problem(
+            SUBSCRIPTION_NOT_FOUND, f"There is no subscription {subscription[:64]!r} in {workspace}."
+        )
+    return found
+
+
+def _moment(at: int | None) -> str | None:
+    return None if at is None else format_moment(at)

@@ -1,0 +1,82 @@
+"""`sluice check`: what is wrong with settings, log and database, without starting the broker."""
+
+import shutil
+import time
+
+from sqlalchemy import Connection
+
+from infra.settings import Settings
+from infra.wiring import DATABASE
+from rules.errors import Later
+from storage import identity, offsets
+from storage.sqlite.engine import SqliteStore
+from streams.embedded.log import EmbeddedLog, LogPlan
+from streams.log import LogError, LogLocked
+from streams.positions import on_loop
+from streams.topics import EVENTS, WRITES
+
+
+async def problems_with(settings: Settings) -> list[str]:
+    """Return a sentence for each thing that is wrong; empty where nothing is."""
+    found = _settings(settings)
+    if not settings.data.exists():
+        return found
+    plan = LogPlan(settings.data / "log", (WRITES, EVENTS), settings.partitions)
+    try:
+        log = await EmbeddedLog.open(plan, lambda: time.time_ns() // 1_000_000)
+    except LogLocked:
+        return found  # a broker runs on it, so it is whole
+    except LogError as error:
+        return [*found, f"log: {error}"]
+    try:
+        if (settings.data / DATABASE).exists():
+            found += await _database(settings, log)
+    finally:
+        await log.close()
+    return found
+
+
+def _settings(settings: Settings) -> list[str]:
+    found = []
+    if not settings.loopback and settings.tls_cert is None:
+        found.append(
+            f"settings: listening on {settings.host} without TLS; set SLUICE_TLS_CERT and SLUICE_TLS_KEY, or "
+            f"put a proxy in front."
+        )
+    if not settings.auth:
+        found.append("settings: SLUICE_AUTH is off; everybody on this machine administers the broker.")
+    if settings.allow_private_targets:
+        found.append("settings: SLUICE_ALLOW_PRIVATE_TARGETS is on; webhooks may reach this host's network.")
+    here = settings.data if settings.data.exists() else settings.data.absolute().parent
+    while not here.exists():
+        here = here.parent
+    free = shutil.disk_usage(here).free
+    if free < settings.free_disk:
+        found.append(f"disk: {free} bytes are free; writes are refused below {settings.free_disk}.")
+    return found
+
+
+async def _database(settings: Settings, log: EmbeddedLog) -> list[str]:
+    store = SqliteStore(settings.data / DATABASE)
+    try:
+        return await on_loop(store.read(lambda c: _compare(c, log)))
+    except Later as error:
+        return [f"database: it can't be read now: {error}."]
+    finally:
+        store.close()
+
+
+def _compare(c: Connection, log: EmbeddedLog) -> list[str]:
+    found = []
+    known = identity.current(c)
+    if known is not None and known != log.identity:
+        found.append(f"log: the database belongs to the log {known}, this one is {log.identity}.")
+    for place in offsets.places(c, log.identity):
+        topic = WRITES if place.role == "persist" else EVENTS
+        start, end = log.bounds(topic, place.partition)
+        if not start <= place.next <= end:
+            found.append(
+                f"{place.role}: partition {place.partition} is applied up to {place.next}, but the log holds "
+                f"{start} to {end}; restore both from one backup."
+            )
+    return found

@@ -1,0 +1,108 @@
+"""What has to be done from time to time: caches renewed, pending rules completed, old things forgotten."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection
+
+from api.entry.gate import Gate
+from infra.parts import Part
+from rules.errors import Later
+from rules.signals import Meter
+from storage import deliveries, idempotency, offsets, revision, tokens, writes
+from storage.store import Store
+from streams.announce import Announcer
+from streams.backlog import Backlog
+from streams.catalogue import Catalogue
+from streams.log import Log, LogError
+from streams.positions import on_loop
+from streams.topics import EVENTS, WRITES
+
+logger = logging.getLogger(__name__)
+
+SECOND: Final = 1_000_000_000
+HOUR: Final = 3600 * SECOND
+PENDING_AFTER: Final = 5 * SECOND
+OUTCOMES_KEPT: Final = 7 * 24 * HOUR
+CLAIMS_KEPT: Final = 24 * HOUR
+
+
+@dataclass(frozen=True, slots=True)
+class Chores:
+    """Done in one loop; each is quick. `events_keep` is in ns."""
+
+    store: Store
+    log: Log
+    catalogue: Catalogue
+    gate: Gate
+    announcer: Announcer
+    backlog: Backlog
+    meter: Meter
+    clock: Callable[[], int]
+    events_keep: int
+
+    async def run(self, part: Part) -> None:
+        """Do each chore when it is due, for ever."""
+        seen: dict[str, int] = {}
+        turn = 0
+        while True:
+            part.alive_until(time.monotonic() + 30)
+            seen = await self._patiently(lambda: self._renew(seen)) or seen  # noqa: B023
+            self._measure()
+            if turn % 5 == 0:
+                await self._patiently(lambda: self.announcer.catch_up(self.clock() - PENDING_AFTER))
+            if turn % 10 == 0:
+                await self._patiently(self._trim)
+            if turn % 60 == 0:
+                await self._patiently(self._forget)
+            turn += 1
+            await asyncio.sleep(1)
+
+    async def _patiently(self, chore: Callable[[], Awaitable[object]]) -> dict[str, int] | None:
+        try:
+            done = await chore()
+        except (Later, LogError) as error:
+            logger.warning("A chore waits: %s", error, extra={"action": "prune"})
+            return None
+        return done if isinstance(done, dict) else None
+
+    async def _renew(self, seen: dict[str, int]) -> dict[str, int]:
+        """Read anew what another process may have changed."""
+        now = await on_loop(self.store.read(revision.revisions))
+        if now.get("datasets") != seen.get("datasets"):
+            await self.catalogue.renew()
+        if now.get("tokens") != seen.get("tokens"):
+            self.gate.know(await on_loop(self.store.read(tokens.by_hash)))
+        return now
+
+    async def _trim(self) -> None:
+        """Drop what is applied: writes below persist, events below judge and older than they are kept."""
+        identity = self.log.identity
+        places = await on_loop(self.store.read(lambda c: offsets.places(c, identity)))
+        applied = {
+            role: {p.partition: p.next for p in places if p.role == role} for role in ("persist", "judge")
+        }
+        await self.log.trim(WRITES, applied["persist"])
+        oldest = (self.clock() - self.events_keep) // 1_000_000
+        await self.log.trim(EVENTS, applied["judge"], oldest)
+
+    async def _forget(self) -> None:
+        now = self.clock()
+
+        def body(c: Connection) -> None:
+            writes.prune(c, now - OUTCOMES_KEPT)
+            idempotency.prune(c, now - CLAIMS_KEPT)
+
+        await on_loop(self.store.write(body))
+        waiting = await on_loop(self.store.read(deliveries.waiting))
+        self.meter.gauge("deliveries_due", waiting)
+
+    def _measure(self) -> None:
+        for topic in (WRITES, EVENTS):
+            self.meter.gauge("log_bytes", self.log.size(topic), topic=topic)
+        for partition in range(self.log.partitions):
+            self.meter.gauge("backlog_bytes", self.backlog.size(partition), partition=str(partition))

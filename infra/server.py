@@ -1,0 +1,85 @@
+"""The HTTP server: uvicorn on a socket of ours, stopped by us."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+
+from api.app import App
+from infra.settings import WrongSetting
+
+
+class Server:
+    """Serves an application until it is stopped. Signals are not its business."""
+
+    def __init__(
+        self, app: App, sock: socket.socket, drain: float, cert: Path | None, key: Path | None
+    ) -> None:
+        config = uvicorn.Config(
+            app,
+            http="httptools",
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            date_header=False,
+            timeout_graceful_shutdown=max(1, int(drain)),
+            timeout_keep_alive=75,
+            backlog=2048,
+            ssl_certfile=None if cert is None else str(cert),
+            ssl_keyfile=None if key is None else str(key),
+        )
+        self._server = _Quiet(config)
+        self._socket = sock
+
+    async def run(self) -> None:
+        """Serve until `stop` is called."""
+        await self._server.serve(sockets=[self._socket])
+
+    async def started(self) -> None:
+        """Wait until requests are taken."""
+        await self._server.taking.wait()
+
+    def stop(self) -> None:
+        """Take no more requests; those under way have until the drain deadline."""
+        self._server.should_exit = True
+
+
+class _Quiet(uvicorn.Server):
+    """uvicorn without signal handlers of its own: one owner for signals keeps the stop predictable."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.taking = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.taking.set()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens; port 0 takes a free one.
+
+    Raises: WrongSetting.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host.strip("[]"), port))
+    except OSError as error:
+        sock.close()
+        raise WrongSetting(
+            f"SLUICE_HOST={host} and SLUICE_PORT={port} can't be listened on: {error.strerror or error}. "
+            f"Choose another with --port or SLUICE_PORT."
+        ) from error
+    sock.listen(2048)
+    sock.setblocking(False)
+    return sock

@@ -1,0 +1,281 @@
+"""Which parts run in a process, and how they hold each other: decided here and nowhere else."""
+
+import asyncio
+import logging
+import random
+import shutil
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TextIO
+
+from sqlalchemy import Connection
+
+from api.app import build
+from api.entry.gate import Gate
+from api.entry.inflight import Inflight
+from api.entry.pressure import Pressure
+from api.feeds.feed import AlertFeed
+from api.feeds.live import LiveEvents
+from api.lane.admit import Admission
+from api.lane.lane import Parts as LaneParts
+from api.lane.mint import Mint
+from api.lane.once import Once
+from api.lane.outcome import Outcomes
+from api.services import Services
+from infra.chores import Chores
+from infra.first_start import admin_token
+from infra.lifecycle import Lifecycle
+from infra.metrics import PrometheusMeter
+from infra.parts import Part, Parts
+from infra.server import Server, listen
+from infra.settings import Settings
+from rules.ids import token_hash
+from rules.token import Token
+from storage import identity, rules, tokens
+from storage.migrate import migrate
+from storage.offsets import Token as Hold
+from storage.sqlite.engine import SqliteStore
+from streams.agents.judge import Judge
+from streams.agents.persist import Persist
+from streams.agents.worker import Worker
+from streams.announce import Announcer
+from streams.backlog import Backlog
+from streams.catalogue import Catalogue
+from streams.delivery.courier import Courier
+from streams.delivery.kept import StoreBook
+from streams.delivery.webhook import Webhooks
+from streams.embedded.log import EmbeddedLog, LogPlan
+from streams.positions import Setting, on_loop
+from streams.publisher import Publisher
+from streams.receipts import Receipts
+from streams.topics import EVENTS, WRITES
+
+logger = logging.getLogger(__name__)
+
+DATABASE = "sluice.db"
+ADMINISTRATOR = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A broker that serves: where, and the administrator's token."""
+
+    host: str
+    port: int
+    token: str
+    token_made: bool
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the database told at the start."""
+
+    epoch: int
+    run: int
+    secret: bytes
+
+
+async def start(settings: Settings, lifecycle: Lifecycle, out: TextIO = sys.stdout) -> Running:
+    """Start everything in one process, in order; `lifecycle` stops it in reverse.
+
+    Raises: WrongSetting, LogError, AnotherLogError: nothing runs then.
+    """
+    meter = PrometheusMeter()
+    health = Parts(time.monotonic, datetime.now(UTC))
+    sock = listen(settings.host, settings.port)
+    lifecycle.on_stop("socket", lambda: asyncio.to_thread(sock.close))
+    token, made = admin_token(settings.data, _given(settings), out)
+    log = await _log(settings, lifecycle, meter, health.register("log"))
+    store = _store(settings, lifecycle, health.register("store"))
+    known = await on_loop(store.write(lambda c: _introduce(c, log, time.time_ns(), token)))
+    catalogue = Catalogue(store)
+    await catalogue.renew()
+    gate = Gate(off=not settings.auth)
+    gate.know(await on_loop(store.read(tokens.by_hash)))
+    receipts = Receipts(log.partitions)
+    backlog = Backlog(log.partitions, settings.backlog_bytes, settings.backlog_age / 1e9)
+    receipts.on_passed(lambda partition: backlog.passed(partition, receipts.committed(partition)))
+    feed = AlertFeed(store)
+    courier = await _courier(settings, lifecycle, meter, store, health.register("courier"))
+
+    def raised(workspaces: set[str]) -> None:
+        feed.wake(workspaces)
+        courier.wake()
+
+    setting = Setting(known.epoch, Hold(0, known.run), known.secret, time.time_ns, settings.limits())
+    judge = Judge(log, store, catalogue, receipts, setting, meter, raised)
+    persist = Persist(log, store, catalogue, receipts, setting, meter)
+    await _workers(lifecycle, health, log, meter, persist, judge)
+    announcer = Announcer(log, store)
+    mint = Mint(known.run, known.secret, time.time_ns)
+    outcomes = Outcomes(receipts, store, mint)
+    publisher = Publisher(log, backlog, settings.limits().envelope_bytes, settings.linger / 1e9)
+    pressure = Pressure(backlog, lambda: shutil.disk_usage(settings.data).free, settings.free_disk)
+    inflight = Inflight(settings.max_inflight)
+    live = LiveEvents(log, receipts)
+    services = Services(
+        store=store,
+        catalogue=catalogue,
+        gate=gate,
+        pressure=pressure,
+        inflight=inflight,
+        publisher=publisher,
+        outcomes=outcomes,
+        mint=mint,
+        announcer=announcer,
+        alerts=feed,
+        live=live,
+        limits=settings.limits(),
+        partitions=log.partitions,
+        meter=meter,
+        clock=time.time_ns,
+        wake_courier=courier.wake,
+        allow_private_targets=settings.allow_private_targets,
+        metrics=meter.render,
+        readiness=health.report,
+    )
+    lane = LaneParts(
+        gate=gate,
+        pressure=pressure,
+        inflight=inflight,
+        admission=Admission(catalogue, settings.limits(), time.time_ns),
+        once=Once(store, time.time_ns),
+        publisher=publisher,
+        outcomes=outcomes,
+        mint=mint,
+        limits=settings.limits(),
+        partitions=log.partitions,
+        meter=meter,
+        clock=time.time_ns,
+    )
+    chores = Chores(
+        store, log, catalogue, gate, announcer, backlog, meter, time.time_ns, settings.events_keep
+    )
+    chore = asyncio.create_task(chores.run(health.register("chores")), name="chores")
+    lifecycle.watch("chores", chore)
+    lifecycle.on_stop("chores", lambda: _cancelled(chore))
+    server = Server(
+        build(services, lane, settings.cors_origins),
+        sock,
+        settings.stop_deadline / 2e9,
+        settings.tls_cert,
+        settings.tls_key,
+    )
+    serving = asyncio.create_task(server.run(), name="server")
+
+    async def close_door() -> None:
+        pressure.closed = True
+        live.close()
+        feed.close()
+        server.stop()
+        await serving
+
+    lifecycle.on_stop("door", close_door)
+    lifecycle.watch("server", serving)
+    await server.started()
+    health.register("door").ok()
+    return Running(settings.host, sock.getsockname()[1], token, made)
+
+
+def _given(settings: Settings) -> str | None:
+    return None if settings.admin_token is None else settings.admin_token.get_secret_value()
+
+
+async def _log(settings: Settings, lifecycle: Lifecycle, meter: PrometheusMeter, part: Part) -> EmbeddedLog:
+    plan = LogPlan(settings.data / "log", (WRITES, EVENTS), settings.partitions)
+    log = await EmbeddedLog.open(plan, lambda: time.time_ns() // 1_000_000, meter=meter)
+    for topic, cut in log.cut_bytes.items():
+        if cut:
+            logger.warning(
+                "The log's topic %s ended in %d bytes that were never acknowledged; they are cut.",
+                topic,
+                cut,
+                extra={"action": "log_cut"},
+            )
+
+    def failed(error: Exception) -> None:
+        part.failing(str(error))
+        lifecycle.fail(f"the log failed: {error}")
+
+    log.on_failure(failed)
+    lifecycle.on_stop("log", log.close)
+    part.ok()
+    return log
+
+
+def _store(settings: Settings, lifecycle: Lifecycle, part: Part) -> SqliteStore:
+    loop = asyncio.get_running_loop()
+
+    def failed(error: Exception) -> None:
+        part.failing(str(error))
+        loop.call_soon_threadsafe(lifecycle.fail, f"the database failed: {error}")
+
+    store = SqliteStore(settings.data / DATABASE, failed)
+    lifecycle.on_stop("store", lambda: asyncio.to_thread(store.close))
+    part.ok()
+    return store
+
+
+def _introduce(c: Connection, log: EmbeddedLog, now: int, token: str) -> _Known:
+    """Make the tables, meet the log, and know the administrator."""
+    migrate(c)
+    first = identity.current(c) is None
+    epoch = identity.log_epoch(c, log.identity)
+    if not first and not rules.any_in_force(c, log.identity):
+        rules.adopt_in_force(c, log.identity, log.partitions)
+    administrator = Token(ADMINISTRATOR, frozenset({"admin"}), title="administrator")
+    tokens.revoke(c, ADMINISTRATOR)
+    tokens.keep(c, administrator, token_hash(token), now)
+    return _Known(epoch, identity.begin_run(c, now), identity.secret(c, "writes"))
+
+
+async def _courier(
+    settings: Settings, lifecycle: Lifecycle, meter: PrometheusMeter, store: SqliteStore, part: Part
+) -> Courier:
+    webhooks = Webhooks(version=version("sluice"), allow_private=settings.allow_private_targets)
+    await webhooks.__aenter__()
+    lifecycle.on_stop("webhooks", lambda: webhooks.__aexit__(None, None, None))
+    courier = Courier(StoreBook(store), webhooks, meter, clock=time.time_ns, chance=random.random)
+    running = asyncio.create_task(courier.run(), name="courier")
+    lifecycle.watch("courier", running)
+    lifecycle.on_stop("courier", courier.stop)
+    part.ok()
+    return courier
+
+
+async def _workers(
+    lifecycle: Lifecycle,
+    health: Parts,
+    log: EmbeddedLog,
+    meter: PrometheusMeter,
+    persist: Persist,
+    judge: Judge,
+) -> None:
+    """Start both agents together: Faust takes a moment for each."""
+    workers = {
+        "persist": Worker(persist, WRITES, log, meter),
+        "judge": Worker(judge, EVENTS, log, meter),
+    }
+    parts = {role: health.register(role) for role in workers}
+    for role, worker in workers.items():
+        lifecycle.on_stop(role, worker.stop)
+        worker.on_stopped(parts[role].failing)
+    await asyncio.gather(*(worker.start() for worker in workers.values()))
+    await asyncio.gather(*(worker.claimed() for worker in workers.values()))
+    for role, worker in workers.items():
+        if not worker.stopped:
+            parts[role].ok()
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,122 @@
+"""Holders that an event is compared with together: sorted by a threshold, or merely listed."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
+
+from rules.alerting.access import Above, Access, Number, Steps, reach
+
+T = TypeVar("T")
+
+Shape = tuple[Steps, int, bool]
+"""What thresholds must have in common to stand in one array: where, in which direction, whether inclusive."""
+
+Label = tuple[Shape | None, Shape | None, bool]
+"""What holders must have in common to stand in one group: two shapes, and whether who passes matches."""
+
+
+def label(way: Access, sure: bool) -> Label:
+    """Return which group among those of one bucket `way` leads to."""
+    return _shape(way.first), _shape(way.second), sure
+
+
+def group(label: Label) -> "Thresholds[T] | Everyone[T]":
+    """Return a new group for holders of this label."""
+    first, second, sure = label
+    return Everyone(sure=sure) if first is None else Thresholds(first, second, sure=sure)
+
+
+class Thresholds(Generic[T]):
+    """Holders of a first threshold of one shape and, where `second` is given, of a second one of that shape.
+
+    An entry is found by bisection of the first bounds; the second bound is compared one by one among those.
+    Inserting and removing move the tail of three arrays: microseconds at 10,000 entries.
+    """
+
+    __slots__ = ("_bounds", "_count", "_entries", "_first", "_second", "_serials", "_sure")
+
+    def __init__(self, first: Shape, second: Shape | None, *, sure: bool) -> None:
+        self._first = first
+        self._second = second
+        self._sure = sure
+        self._count = bisect_right if first[2] else bisect_left
+        self._bounds: list[Number] = []
+        self._serials: list[int] = []
+        self._entries: list[tuple[Number, T]] = []
+
+    def __len__(self) -> int:
+        return len(self._bounds)
+
+    def insert(self, way: Access, serial: int, holder: T) -> None:
+        """Take `holder` in. `serial` is above all that were inserted before."""
+        assert way.first is not None
+        at = bisect_right(self._bounds, way.first.bound)
+        self._bounds.insert(at, way.first.bound)
+        self._serials.insert(at, serial)
+        self._entries.insert(at, (0 if way.second is None else way.second.bound, holder))
+
+    def remove(self, way: Access, serial: int) -> None:
+        """Forget what was inserted with these two."""
+        assert way.first is not None
+        # Equal bounds stand in the order of their serials, since a new one goes behind its equals.
+        begin = bisect_left(self._bounds, way.first.bound)
+        end = bisect_right(self._bounds, way.first.bound, begin)
+        at = bisect_left(self._serials, serial, begin, end)
+        del self._bounds[at], self._serials[at], self._entries[at]
+
+    def find(self, record: Mapping[str, Any], sure: list[T], unsure: list[T]) -> None:
+        """Append every holder whose thresholds the record passes to `sure`, or to `unsure`."""
+        # An event pays for this once for every array it meets, so nothing of ours is called on the way.
+        steps, sign, _ = self._first
+        value: Any = record.get(steps) if type(steps) is str else reach(record, steps)
+        kind = type(value)
+        # By exact type: a boolean is an int to Python, and is no number in a condition.
+        if kind is not float and kind is not int:
+            return
+        end = self._count(self._bounds, value if sign > 0 else -value)
+        if not end:
+            return
+        found = sure if self._sure else unsure
+        if self._second is None:
+            found += [holder for _, holder in self._entries[:end]]
+            return
+        steps, sign, inclusive = self._second
+        other: Any = record.get(steps) if type(steps) is str else reach(record, steps)
+        kind = type(other)
+        if kind is not float and kind is not int:
+            return
+        if sign < 0:
+            other = -other
+        if inclusive:
+            found += [holder for bound, holder in self._entries[:end] if bound <= other]
+        else:
+            found += [holder for bound, holder in self._entries[:end] if bound < other]
+
+
+class Everyone(Generic[T]):
+    """Holders without a threshold: every record that comes here leads to each of them."""
+
+    __slots__ = ("_holders", "_sure")
+
+    def __init__(self, *, sure: bool) -> None:
+        self._sure = sure
+        self._holders: dict[int, T] = {}
+
+    def __len__(self) -> int:
+        return len(self._holders)
+
+    def insert(self, _: Access, serial: int, holder: T) -> None:
+        """Take `holder` in."""
+        self._holders[serial] = holder
+
+    def remove(self, _: Access, serial: int) -> None:
+        """Forget what was inserted with this serial."""
+        del self._holders[serial]
+
+    def find(self, _: Mapping[str, Any], sure: list[T], unsure: list[T]) -> None:
+        """Append every holder to `sure`, or to `unsure`."""
+        (sure if self._sure else unsure).extend(self._holders.values())
+
+
+def _shape(predicate: Above | None) -> Shape | None:
+    return None if predicate is None else (predicate.steps, predicate.sign, predicate.inclusive)

@@ -1,0 +1,146 @@
+"""The stored form of records: what reads back, what rules see, what keys are made of.
+
+Whoever stores checks Python types itself, because drivers coerce (asyncpg stores 1.5 as 1 in a bigint).
+The work goes column by column: one set of types a column tells whether anything has to be looked at.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from rules.envelope import Record
+from rules.errors import BAD_MOMENT, NUMBER_OUT_OF_RANGE, WRONG_TYPE, Never
+from rules.ids import canonical_key
+from rules.schema.dataset import Column, ColumnType, Dataset
+from rules.schema.moments import format_moment, parse_date, parse_moment
+
+_NONE: Final = type(None)
+
+_CLEAN: Final[Mapping[ColumnType, frozenset[type]]] = {
+    ColumnType.STRING: frozenset({str, _NONE}),
+    ColumnType.NUMBER: frozenset({float, _NONE}),
+    ColumnType.BOOLEAN: frozenset({bool, _NONE}),
+    ColumnType.OBJECT: frozenset({dict, _NONE}),
+    ColumnType.ARRAY: frozenset({list, _NONE}),
+    ColumnType.ANY: frozenset({str, int, float, bool, dict, list, _NONE}),
+    ColumnType.UNTYPED: frozenset({_NONE}),
+}
+
+
+def _integer(value: Any) -> int:
+    if type(value) is float and value.is_integer():
+        value = int(value)
+    if type(value) is not int:
+        raise Never(WRONG_TYPE, f"an integer was expected, not {value!r:.60}")
+    if not -(2**63) <= value < 2**63:
+        raise Never(NUMBER_OUT_OF_RANGE, f"{value} is outside -2^63 … 2^63-1")
+    return value
+
+
+def _number(value: Any) -> float:
+    if type(value) is int:
+        return float(value)
+    raise Never(WRONG_TYPE, f"a number was expected, not {value!r:.60}")
+
+
+def _datetime(value: Any) -> str:
+    return _moment(value, lambda text: format_moment(parse_moment(text)))
+
+
+def _date(value: Any) -> str:
+    return _moment(value, parse_date)
+
+
+def _moment(value: Any, read: Callable[[str], str]) -> str:
+    if type(value) is not str:
+        raise Never(BAD_MOMENT, f"a date was expected, not {value!r:.60}")
+    try:
+        return read(value)
+    except ValueError as error:
+        raise Never(BAD_MOMENT, str(error)) from error
+
+
+_CONVERT: Final[Mapping[ColumnType, Callable[[Any], Any]]] = {
+    ColumnType.INTEGER: _integer,
+    ColumnType.NUMBER: _number,
+    ColumnType.DATETIME: _datetime,
+    ColumnType.DATE: _date,
+}
+
+
+def stored_form(dataset: Dataset, records: Sequence[Record]) -> tuple[list[Record], dict[int, Never]]:
+    """Return the records as they will read back, and by position those that can't be stored.
+
+    A record that changes is copied; one that does not is the same object. A key that no column has is a
+    fault of the door and refused here (`wrong_type`), never dropped.
+    """
+    out = list(records)
+    bad: dict[int, Never] = {}
+    columns = dataset.by_name
+    for position, record in enumerate(records):
+        if not record.keys() <= columns.keys():
+            unknown = sorted(record.keys() - columns.keys())[0]
+            bad[position] = Never(WRONG_TYPE, f"{unknown!r} is no column of version {dataset.version}")
+    for column in dataset.columns:
+        _convert(column, out, bad)
+    return out, bad
+
+
+def _convert(column: Column, out: list[Record], bad: dict[int, Never]) -> None:
+    name = column.name
+    types = {type(record.get(name)) for record in out}
+    clean = _CLEAN.get(column.type)
+    if (clean is not None and types <= clean) or types == {_NONE}:
+        return
+    convert = _CONVERT.get(column.type)
+    for position, record in enumerate(out):
+        value = record.get(name)
+        if value is None or (clean is not None and type(value) in clean):
+            continue
+        try:
+            if convert is None:
+                raise Never(WRONG_TYPE, f"{column.type} was expected for {name!r}, not {value!r:.60}")
+            new = convert(value)
+        except Never as never:
+            bad.setdefault(position, never)
+            continue
+        if new is not value:
+            out[position] = {**record, name: new}
+
+
+def record_key(dataset: Dataset, record: Record) -> bytes:
+    """Return the canonical bytes of a stored-form record's key. The dataset must have one."""
+    return canonical_key([record.get(name) for name in dataset.key])
+
+
+def without_nulls(record: Record) -> Record:
+    """Return the record without its null fields: in stored form absent and null are one."""
+    if None in record.values():
+        return {name: value for name, value in record.items() if value is not None}
+    return record
+
+
+def key_values(dataset: Dataset, texts: Iterable[str]) -> list[Any]:
+    """Return key values given as text (in a URL) as values of the first key columns.
+
+    Raises: ValueError with a sentence where one can't be a value of its column.
+    """
+    return [_from_text(dataset.by_name[name], text) for name, text in zip(dataset.key, texts, strict=False)]
+
+
+def _from_text(column: Column, text: str) -> Any:
+    try:
+        if column.type is ColumnType.INTEGER:
+            return _integer(int(text))
+        if column.type is ColumnType.NUMBER:
+            return float(text)
+        if column.type is ColumnType.BOOLEAN:
+            return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
+        if column.type is ColumnType.DATETIME:
+            return format_moment(parse_moment(text))
+        if column.type is ColumnType.DATE:
+            return parse_date(text)
+    except (ValueError, KeyError, Never) as error:
+        raise ValueError(
+            f"{text[:60]!r} is no {column.type} as the key column {column.name!r} has"
+        ) from error
+    return text

@@ -1,0 +1,169 @@
+"""Alerts and their notifications, as judge raised them."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Connection, Index, func, select, update
+from sqlmodel import Field, SQLModel
+
+from rules.alerting.alert import Alert, Notification, alert_from_json
+from rules.envelope import Origin
+from rules.names import fold
+from storage.sql import Big, Row, from_text, table, to_text, upsert
+
+
+class AlertRow(SQLModel, table=True):
+    __tablename__ = "alert"
+
+    id: str = Field(primary_key=True)
+    workspace: str
+    rule: str
+    state: str
+    at: Big
+    epoch: int
+    partition: int
+    offset: Big
+    item: Big
+    body: str
+
+
+class NotificationRow(SQLModel, table=True):
+    __tablename__ = "notification"
+
+    seq: int | None = Field(default=None, primary_key=True)
+    id: str = Field(unique=True)
+    workspace: str = Field(index=True)
+    alert_id: str
+    change: str
+    at: Big
+    body: str
+
+
+ALERT = table(AlertRow)
+NOTIFICATION = table(NotificationRow)
+Index("alert_by_time", ALERT.c.workspace, ALERT.c.at, ALERT.c.id)
+Index("alert_by_origin", ALERT.c.partition, ALERT.c.offset, ALERT.c.item)
+
+
+class Raised(NamedTuple):
+    """An alert with the origin of the record that opened it."""
+
+    alert: Alert
+    origin: Origin
+
+
+class Told(NamedTuple):
+    """A notification as it is kept: its place in the feed, and the alert as it was then."""
+
+    seq: int
+    id: str
+    change: str
+    at: int
+    body: str
+
+
+def keep(connection: Connection, raised: Sequence[Raised], told: Sequence[Notification]) -> None:
+    """Keep alerts and notifications; those that are there already stay as they are."""
+    alerts = [
+        {
+            "id": alert.id,
+            "workspace": fold(alert.workspace),
+            "rule": alert.rule,
+            "state": alert.state,
+            "at": alert.at,
+            "epoch": origin.epoch,
+            "partition": origin.partition,
+            "offset": origin.offset,
+            "item": origin.item,
+            "body": to_text(alert.to_json()),
+        }
+        for alert, origin in raised
+    ]
+    if alerts:
+        connection.execute(upsert(connection, ALERT).on_conflict_do_nothing(), alerts)
+    notifications = [
+        {
+            "id": one.id,
+            "workspace": fold(one.alert.workspace),
+            "alert_id": one.alert.id,
+            "change": one.change,
+            "at": one.at,
+            "body": to_text(one.alert.to_json()),
+        }
+        for one in told
+    ]
+    if notifications:
+        connection.execute(upsert(connection, NOTIFICATION).on_conflict_do_nothing(), notifications)
+
+
+def find(connection: Connection, workspace: str, alert_id: str) -> Alert | None:
+    """Return an alert of the workspace."""
+    where = (ALERT.c.workspace == fold(workspace)) & (ALERT.c.id == alert_id)
+    row = connection.execute(select(ALERT).where(where)).mappings().first()
+    return None if row is None else _alert(row)
+
+
+def replace(connection: Connection, alert: Alert) -> None:
+    """Keep an alert as it is now (acknowledged)."""
+    changed = {"state": alert.state, "body": to_text(alert.to_json())}
+    connection.execute(update(ALERT).where(ALERT.c.id == alert.id).values(changed))
+
+
+class Wanted(NamedTuple):
+    """Which alerts to list: newest first; `after` is (at, id) of the last one of the page before."""
+
+    workspace: str
+    rule: str | None = None
+    state: str | None = None
+    begin: int | None = None
+    end: int | None = None
+    after: tuple[int, str] | None = None
+    limit: int = 100
+
+
+def listing(connection: Connection, wanted: Wanted) -> list[Alert]:
+    """Return a page of alerts."""
+    query = select(ALERT).where(ALERT.c.workspace == fold(wanted.workspace))
+    if wanted.rule is not None:
+        query = query.where(ALERT.c.rule == wanted.rule)
+    if wanted.state is not None:
+        query = query.where(ALERT.c.state == wanted.state)
+    if wanted.begin is not None:
+        query = query.where(ALERT.c.at >= wanted.begin)
+    if wanted.end is not None:
+        query = query.where(ALERT.c.at < wanted.end)
+    if wanted.after is not None:
+        at, alert_id = wanted.after
+        query = query.where((ALERT.c.at < at) | ((ALERT.c.at == at) & (ALERT.c.id < alert_id)))
+    rows = connection.execute(query.order_by(ALERT.c.at.desc(), ALERT.c.id.desc()).limit(wanted.limit))
+    return [_alert(row) for row in rows.mappings()]
+
+
+def raised_by(connection: Connection, partition: int, offset: int, items: range) -> list[str]:
+    """Return the ids of the alerts that records of one write part opened, 1,000 at most."""
+    where = (ALERT.c.partition == partition) & (ALERT.c.offset == offset)
+    inside = (ALERT.c.item >= items.start) & (ALERT.c.item < items.stop)
+    return list(connection.execute(select(ALERT.c.id).where(where & inside).limit(1000)).scalars())
+
+
+def feed(connection: Connection, workspace: str, after: int, limit: int) -> list[Told]:
+    """Return the notifications of a workspace behind a place in the feed, oldest first."""
+    columns = (NOTIFICATION.c.seq, NOTIFICATION.c.id, NOTIFICATION.c.change, NOTIFICATION.c.at)
+    where = (NOTIFICATION.c.workspace == fold(workspace)) & (NOTIFICATION.c.seq > after)
+    query = select(*columns, NOTIFICATION.c.body).where(where).order_by(NOTIFICATION.c.seq).limit(limit)
+    return [Told(*row) for row in connection.execute(query)]
+
+
+def feed_end(connection: Connection) -> int:
+    """Return the place of the last notification there is."""
+    return connection.execute(select(func.max(NOTIFICATION.c.seq))).scalar() or 0
+
+
+def feed_place(connection: Connection, workspace: str, notification_id: str) -> int | None:
+    """Return the place of a notification in its workspace's feed; None where it is not known (any more)."""
+    where = (NOTIFICATION.c.workspace == fold(workspace)) & (NOTIFICATION.c.id == notification_id)
+    return connection.execute(select(NOTIFICATION.c.seq).where(where)).scalar()
+
+
+def _alert(row: Row) -> Alert:
+    return alert_from_json(from_text(row["body"]))

@@ -1,0 +1,205 @@
+"""The catalogue: workspaces, datasets and their versions, changed by compare-and-set."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+from sqlmodel import Field, SQLModel
+
+from rules.names import fold
+from rules.schema.dataset import Column, ColumnType, Dataset
+from storage import tables
+from storage.revision import raise_revision
+from storage.sql import Big, Row, from_text, table, to_text, upsert
+
+
+class WorkspaceRow(SQLModel, table=True):
+    __tablename__ = "workspace"
+
+    folded: str = Field(primary_key=True)
+    name: str
+    made_at: Big
+
+
+class DatasetRow(SQLModel, table=True):
+    """`live` is `workspace/dataset`, folded, while the dataset answers to its name; None once it is gone."""
+
+    __tablename__ = "dataset"
+
+    id: int | None = Field(default=None, primary_key=True)
+    live: str | None = Field(default=None, unique=True)
+    workspace: str = Field(index=True)
+    name: str
+    version: int
+    definition: str
+    made_at: Big
+
+
+class EndedRow(SQLModel, table=True):
+    """The partitions in which a dataset's end has been applied."""
+
+    __tablename__ = "dataset_ended"
+
+    dataset_id: int = Field(primary_key=True)
+    partition: int = Field(primary_key=True)
+
+
+WORKSPACE = table(WorkspaceRow)
+DATASET = table(DatasetRow)
+ENDED = table(EndedRow)
+
+
+def ensure_workspace(connection: Connection, name: str, now: int) -> None:
+    """Make the workspace if it is not there."""
+    row = {"folded": fold(name), "name": name, "made_at": now}
+    connection.execute(upsert(connection, WORKSPACE).values(row).on_conflict_do_nothing())
+
+
+def workspaces(connection: Connection) -> list[str]:
+    """Return the names of all workspaces."""
+    return list(connection.execute(select(WORKSPACE.c.name).order_by(WORKSPACE.c.folded)).scalars())
+
+
+def workspace_exists(connection: Connection, name: str) -> bool:
+    """Return whether anything was ever made in the workspace."""
+    return (
+        connection.execute(select(WORKSPACE.c.folded).where(WORKSPACE.c.folded == fold(name))).first()
+        is not None
+    )
+
+
+def find(connection: Connection, workspace: str, name: str) -> Dataset | None:
+    """Return the dataset that answers to this name now."""
+    query = select(DATASET).where(DATASET.c.live == _live(workspace, name))
+    row = connection.execute(query).mappings().first()
+    return None if row is None else _dataset(row)
+
+
+def by_id(connection: Connection, dataset_id: int) -> Dataset | None:
+    """Return a dataset by its immutable id, also one that is being deleted, until its table is dropped."""
+    row = connection.execute(select(DATASET).where(DATASET.c.id == dataset_id)).mappings().first()
+    return None if row is None else _dataset(row)
+
+
+def listing(connection: Connection, workspace: str | None = None) -> list[Dataset]:
+    """Return the datasets that answer to a name, of one workspace or all, by name."""
+    query = select(DATASET).where(DATASET.c.live.is_not(None)).order_by(DATASET.c.live)
+    if workspace is not None:
+        query = query.where(DATASET.c.workspace == fold(workspace))
+    return [_dataset(row) for row in connection.execute(query).mappings()]
+
+
+def add(connection: Connection, dataset: Dataset, now: int) -> Dataset | None:
+    """Make the dataset with its table; its id is given here. None where the name is taken."""
+    ensure_workspace(connection, dataset.workspace, now)
+    live = _live(dataset.workspace, dataset.name)
+    row = {
+        "live": live,
+        "workspace": fold(dataset.workspace),
+        "name": dataset.name,
+        "version": dataset.version,
+        "definition": "",
+        "made_at": now,
+    }
+    if find(connection, dataset.workspace, dataset.name) is not None:
+        return None
+    key = connection.execute(insert(DATASET).values(row)).inserted_primary_key
+    assert key is not None
+    made = from_json(key[0], to_json(dataset))
+    connection.execute(
+        update(DATASET).where(DATASET.c.id == made.id).values(definition=to_text(to_json(made)))
+    )
+    tables.create(connection, made)
+    raise_revision(connection, "datasets")
+    return made
+
+
+def replace(connection: Connection, old: Dataset, new: Dataset) -> bool:
+    """Put `new` in the place of `old` if that is still the version stored; else change nothing."""
+    changed = connection.execute(
+        update(DATASET)
+        .where((DATASET.c.id == old.id) & (DATASET.c.version == old.version) & DATASET.c.live.is_not(None))
+        .values(version=new.version, definition=to_text(to_json(new)))
+    )
+    if changed.rowcount != 1:
+        return False
+    tables.widen(connection, old, new)
+    raise_revision(connection, "datasets")
+    return True
+
+
+def retire(connection: Connection, dataset: Dataset) -> bool:
+    """Take the dataset's name away: nobody finds it any more, what is in the log is still applied."""
+    changed = connection.execute(
+        update(DATASET)
+        .where((DATASET.c.id == dataset.id) & DATASET.c.live.is_not(None))
+        .values(live=None, version=DATASET.c.version + 1)
+    )
+    raise_revision(connection, "datasets")
+    return changed.rowcount == 1
+
+
+def end(connection: Connection, dataset: Dataset, partition: int, of: int) -> None:
+    """Note that the dataset ended in a partition; with the last of its `of` partitions drop its table."""
+    row = {"dataset_id": dataset.id, "partition": partition}
+    connection.execute(upsert(connection, ENDED).values(row).on_conflict_do_nothing())
+    ended = connection.execute(select(ENDED).where(ENDED.c.dataset_id == dataset.id)).all()
+    if len(ended) == of:
+        tables.drop(connection, dataset)
+
+
+def has_ended(connection: Connection, dataset_id: int, partition: int) -> bool:
+    """Return whether the dataset's end has been applied in the partition."""
+    where = (ENDED.c.dataset_id == dataset_id) & (ENDED.c.partition == partition)
+    return connection.execute(select(ENDED.c.partition).where(where)).first() is not None
+
+
+def _live(workspace: str, name: str) -> str:
+    return f"{fold(workspace)}/{fold(name)}"
+
+
+def to_json(dataset: Dataset) -> Mapping[str, Any]:
+    """Return the catalogue entry as it is kept."""
+    return {
+        "workspace": dataset.workspace,
+        "name": dataset.name,
+        "version": dataset.version,
+        "schema": dataset.schema,
+        "columns": [[c.name, c.type.value, c.ordinal, c.wide] for c in dataset.columns],
+        "mode": dataset.mode,
+        "key": dataset.key,
+        "subkey": dataset.subkey,
+        "date": dataset.date,
+        "partitionBy": dataset.partition_by,
+        "title": dataset.title,
+        "retention": dataset.retention,
+        "madeAs": dataset.made_as,
+        "declared": dataset.declared,
+        "labels": dataset.labels,
+    }
+
+
+def from_json(dataset_id: int, body: Mapping[str, Any]) -> Dataset:
+    """Return the catalogue entry that `to_json` made."""
+    return Dataset(
+        id=dataset_id,
+        workspace=body["workspace"],
+        name=body["name"],
+        version=body["version"],
+        schema=body["schema"],
+        columns=tuple(Column(n, ColumnType(t), o, w) for n, t, o, w in body["columns"]),
+        mode=body["mode"],
+        key=tuple(body["key"]),
+        subkey=body["subkey"],
+        date=body["date"],
+        partition_by=tuple(body["partitionBy"]),
+        title=body["title"],
+        retention=body["retention"],
+        made_as=body["madeAs"],
+        declared=body["declared"],
+        labels=body["labels"],
+    )
+
+
+def _dataset(row: Row) -> Dataset:
+    return from_json(row["id"], from_text(row["definition"]))

@@ -1,0 +1,176 @@
+"""Deliveries owed to subscriptions, and every attempt at one."""
+
+from collections.abc import Collection, Iterable
+from typing import Any, NamedTuple
+
+from sqlalchemy import BigInteger, Connection, Index, delete, func, select, update
+from sqlmodel import Field, SQLModel
+
+from storage.alerts import NOTIFICATION
+from storage.sql import Big, table, upsert
+from storage.subscriptions import SUBSCRIPTION
+
+
+class DeliveryRow(SQLModel, table=True):
+    """`due_at` is None once there is nothing more to try; `state` then says how it ended."""
+
+    __tablename__ = "delivery"
+
+    notification_id: str = Field(primary_key=True)
+    subscription_id: str = Field(primary_key=True)
+    due_at: int | None = Field(default=None, sa_type=BigInteger)
+    attempt: int
+    state: str
+
+
+class AttemptRow(SQLModel, table=True):
+    __tablename__ = "delivery_attempt"
+
+    notification_id: str = Field(primary_key=True)
+    subscription_id: str = Field(primary_key=True)
+    attempt: int = Field(primary_key=True)
+    at: Big
+    status: int | None
+    error: str | None
+    next_at: int | None = Field(default=None, sa_type=BigInteger)
+
+
+DELIVERY = table(DeliveryRow)
+ATTEMPT = table(AttemptRow)
+Index("delivery_due", DELIVERY.c.due_at)
+Index("delivery_of", DELIVERY.c.subscription_id, DELIVERY.c.due_at)
+
+
+class Owed(NamedTuple):
+    """A delivery that is due, with all that an attempt needs."""
+
+    notification_id: str
+    subscription_id: str
+    attempt: int
+    workspace: str
+    url: str
+    secret: str
+    change: str
+    at: int
+    body: str
+
+
+class Tried(NamedTuple):
+    """How an attempt ended."""
+
+    notification_id: str
+    subscription_id: str
+    attempt: int
+    at: int
+    status: int | None
+    error: str | None
+    state: str
+    next_at: int | None
+
+
+def owe(connection: Connection, owed: Iterable[tuple[str, str]], due_at: int) -> None:
+    """Note that notifications are owed to subscriptions, as (notification, subscription)."""
+    rows = [
+        {"notification_id": n, "subscription_id": s, "due_at": due_at, "attempt": 0, "state": "due"}
+        for n, s in owed
+    ]
+    if rows:
+        connection.execute(upsert(connection, DELIVERY).on_conflict_do_nothing(), rows)
+
+
+def due(connection: Connection, now: int, limit: int, busy: Collection[str]) -> list[Owed]:
+    """Return what is due, the longest due first, leaving out busy and disabled subscriptions."""
+    query = (
+        select(
+            DELIVERY.c.notification_id,
+            DELIVERY.c.subscription_id,
+            DELIVERY.c.attempt,
+            SUBSCRIPTION.c.named,
+            SUBSCRIPTION.c.url,
+            SUBSCRIPTION.c.secret,
+            NOTIFICATION.c.change,
+            NOTIFICATION.c.at,
+            NOTIFICATION.c.body,
+        )
+        .join(SUBSCRIPTION, SUBSCRIPTION.c.id == DELIVERY.c.subscription_id)
+        .join(NOTIFICATION, NOTIFICATION.c.id == DELIVERY.c.notification_id)
+        .where((DELIVERY.c.due_at <= now) & SUBSCRIPTION.c.disabled.is_(None))
+        .order_by(DELIVERY.c.due_at, NOTIFICATION.c.seq)
+        .limit(limit)
+    )
+    if busy:
+        query = query.where(DELIVERY.c.subscription_id.not_in(busy))
+    return [Owed(*row) for row in connection.execute(query)]
+
+
+def next_due(connection: Connection, now: int) -> int | None:
+    """Return the earliest time after `now` at which something falls due."""
+    query = (
+        select(func.min(DELIVERY.c.due_at))
+        .join(SUBSCRIPTION, SUBSCRIPTION.c.id == DELIVERY.c.subscription_id)
+        .where((DELIVERY.c.due_at > now) & SUBSCRIPTION.c.disabled.is_(None))
+    )
+    return connection.execute(query).scalar()
+
+
+def settle(connection: Connection, tried: Iterable[Tried]) -> None:
+    """Keep how attempts ended; twice is once."""
+    for one in tried:
+        where = (DELIVERY.c.notification_id == one.notification_id) & (
+            DELIVERY.c.subscription_id == one.subscription_id
+        )
+        changed = connection.execute(
+            update(DELIVERY)
+            .where(where & (DELIVERY.c.attempt < one.attempt))
+            .values(due_at=one.next_at, attempt=one.attempt, state=one.state)
+        )
+        if changed.rowcount:
+            row = {name: value for name, value in one._asdict().items() if name != "state"}
+            connection.execute(upsert(connection, ATTEMPT).values(row).on_conflict_do_nothing())
+
+
+def again(connection: Connection, notification_id: str, subscription_id: str, now: int) -> bool:
+    """Make a delivery due now; False where the subscription was never owed this notification."""
+    where = (DELIVERY.c.notification_id == notification_id) & (DELIVERY.c.subscription_id == subscription_id)
+    changed = connection.execute(update(DELIVERY).where(where).values(due_at=now, state="due"))
+    return changed.rowcount == 1
+
+
+def attempts(connection: Connection, subscription_id: str, limit: int) -> list[dict[str, Any]]:
+    """Return a subscription's latest attempts and what waits for its first, newest first."""
+    columns = (
+        NOTIFICATION.c.alert_id,
+        DELIVERY.c.notification_id,
+        DELIVERY.c.state,
+        DELIVERY.c.due_at,
+        ATTEMPT.c.attempt,
+        ATTEMPT.c.at,
+        ATTEMPT.c.status,
+        ATTEMPT.c.error,
+        ATTEMPT.c.next_at,
+    )
+    same = (ATTEMPT.c.notification_id == DELIVERY.c.notification_id) & (
+        ATTEMPT.c.subscription_id == DELIVERY.c.subscription_id
+    )
+    query = (
+        select(*columns)
+        .select_from(DELIVERY)
+        .join(NOTIFICATION, NOTIFICATION.c.id == DELIVERY.c.notification_id)
+        .outerjoin(ATTEMPT, same)
+        .where(DELIVERY.c.subscription_id == subscription_id)
+        .order_by(NOTIFICATION.c.seq.desc(), ATTEMPT.c.attempt.desc())
+        .limit(limit)
+    )
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def waiting(connection: Connection) -> int:
+    """Return how many deliveries wait for an attempt."""
+    query = select(func.count()).select_from(DELIVERY).where(DELIVERY.c.due_at.is_not(None))
+    return int(connection.execute(query).scalar_one())
+
+
+def forget(connection: Connection, subscription_id: str) -> None:
+    """Owe a subscription nothing any more."""
+    for rows in (DELIVERY, ATTEMPT):
+        connection.execute(delete(rows).where(rows.c.subscription_id == subscription_id))

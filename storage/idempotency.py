@@ -1,0 +1,70 @@
+"""Claims: an Idempotency-Key, the write it stands for, and what was answered the first time."""
+
+from typing import NamedTuple
+
+from sqlalchemy import BigInteger, Connection, delete, select
+from sqlmodel import Field, SQLModel
+
+from storage.sql import from_text, table, to_text, upsert
+
+
+class ClaimRow(SQLModel, table=True):
+    __tablename__ = "claim"
+
+    scope: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    write_id: str
+    hash: bytes
+    version: int
+    refusals: str
+    at: int = Field(sa_type=BigInteger, index=True)
+
+
+CLAIM = table(ClaimRow)
+
+
+class Claim(NamedTuple):
+    """`scope` is workspace and path; `hash` that of the body and every parameter but wait and timeout.
+
+    `version` is the schema version the records were admitted under; `refusals` what was refused then, as
+    `{"rejected": n, "errors": […], "accepted": n}`. A repeat is admitted under the same and answers the same.
+    """
+
+    scope: str
+    key: str
+    write_id: str
+    hash: bytes
+    version: int
+    refusals: dict[str, object]
+    at: int
+
+
+def find(connection: Connection, scope: str, key: str, since: int) -> Claim | None:
+    """Return the claim on this key, if it was made after `since` (ns)."""
+    where = (CLAIM.c.scope == scope) & (CLAIM.c.key == key) & (CLAIM.c.at > since)
+    row = connection.execute(select(CLAIM).where(where)).mappings().first()
+    if row is None:
+        return None
+    return Claim(**{**row, "refusals": from_text(row["refusals"])})
+
+
+def claim(connection: Connection, mine: Claim, since: int) -> Claim:
+    """Insert a claim and return it, or return the one that was there first."""
+    old = (CLAIM.c.scope == mine.scope) & (CLAIM.c.key == mine.key) & (CLAIM.c.at <= since)
+    connection.execute(delete(CLAIM).where(old))
+    row = {**mine._asdict(), "refusals": to_text(mine.refusals)}
+    connection.execute(upsert(connection, CLAIM).values(row).on_conflict_do_nothing())
+    found = find(connection, mine.scope, mine.key, since)
+    assert found is not None
+    return found
+
+
+def release(connection: Connection, mine: Claim) -> None:
+    """Give a claim back whose write was refused as a whole: 4xx answers are not kept."""
+    where = (CLAIM.c.scope == mine.scope) & (CLAIM.c.key == mine.key) & (CLAIM.c.write_id == mine.write_id)
+    connection.execute(delete(CLAIM).where(where))
+
+
+def prune(connection: Connection, before: int) -> int:
+    """Forget the claims made before this time (ns)."""
+    return connection.execute(delete(CLAIM).where(CLAIM.c.at < before)).rowcount

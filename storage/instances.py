@@ -1,0 +1,75 @@
+"""What rules with a cooldown remember of each value of their key."""
+
+from collections.abc import Collection, Iterable
+from typing import Final
+
+from sqlalchemy import Connection, select, tuple_
+from sqlmodel import Field, SQLModel
+
+from rules.alerting.instance import Instance
+from rules.names import fold
+from storage.sql import Big, from_text, table, to_text, upsert
+
+InstanceKey = tuple[str, str, bytes]
+"""Workspace (folded), rule id, and what `instance_key` makes of the values."""
+
+_TOGETHER: Final = 300
+
+
+class InstanceRow(SQLModel, table=True):
+    __tablename__ = "instance"
+
+    workspace: str = Field(primary_key=True)
+    rule: str = Field(primary_key=True)
+    key: bytes = Field(primary_key=True)
+    named: str
+    shown: str
+    last_fired: Big
+    last_alert: str
+    fired: Big
+
+
+INSTANCE = table(InstanceRow)
+
+
+def find(connection: Connection, keys: Collection[InstanceKey]) -> dict[InstanceKey, Instance]:
+    """Return those of the instances that are remembered."""
+    wanted = list(keys)
+    found: dict[InstanceKey, Instance] = {}
+    columns = tuple_(INSTANCE.c.workspace, INSTANCE.c.rule, INSTANCE.c.key)
+    for start in range(0, len(wanted), _TOGETHER):
+        query = select(INSTANCE).where(columns.in_(wanted[start : start + _TOGETHER]))
+        for row in connection.execute(query).mappings():
+            found[row["workspace"], row["rule"], row["key"]] = Instance(
+                row["named"],
+                row["rule"],
+                row["key"],
+                from_text(row["shown"]),
+                row["last_fired"],
+                row["last_alert"],
+                row["fired"],
+            )
+    return found
+
+
+def keep(connection: Connection, instances: Iterable[Instance]) -> None:
+    """Remember the instances."""
+    rows = [
+        {
+            "workspace": fold(instance.workspace),
+            "rule": instance.rule,
+            "key": instance.key,
+            "named": instance.workspace,
+            "shown": to_text(dict(instance.values)),
+            "last_fired": instance.last_fired,
+            "last_alert": instance.last_alert,
+            "fired": instance.fired,
+        }
+        for instance in instances
+    ]
+    if rows:
+        statement = upsert(connection, INSTANCE)
+        changed = {name: statement.excluded[name] for name in ("shown", "last_fired", "last_alert", "fired")}
+        connection.execute(
+            statement.on_conflict_do_update(index_elements=["workspace", "rule", "key"], set_=changed), rows
+        )

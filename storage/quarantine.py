@@ -1,0 +1,88 @@
+"""Records that were accepted and could not be stored, until they are redriven or dropped."""
+
+from typing import NamedTuple
+
+from sqlalchemy import Connection, delete, insert, select
+from sqlmodel import Field, SQLModel
+
+from rules.envelope import Record
+from rules.names import fold
+from storage.sql import Big, Row, from_text, table, to_text
+
+
+class QuarantineRow(SQLModel, table=True):
+    __tablename__ = "quarantine"
+
+    id: int | None = Field(default=None, primary_key=True)
+    workspace: str = Field(index=True)
+    dataset: str
+    dataset_id: int
+    write_id: str = Field(index=True)
+    position: int
+    code: str
+    message: str
+    record: str
+    record_id: str
+    flags: int
+    handling: int
+    at: Big
+
+
+QUARANTINE = table(QuarantineRow)
+
+
+class Quarantined(NamedTuple):
+    """A record set aside. `record_id` is the `_id` it has from its first origin; `id` 0 until it is kept."""
+
+    workspace: str
+    dataset: str
+    dataset_id: int
+    write_id: str
+    position: int
+    code: str
+    message: str
+    record: Record
+    record_id: str
+    flags: int
+    handling: int
+    at: int
+    id: int = 0
+
+
+def keep(connection: Connection, records: list[Quarantined]) -> None:
+    """Set the records aside."""
+    if records:
+        rows = [{**r._asdict(), "record": to_text(r.record), "workspace": fold(r.workspace)} for r in records]
+        for row in rows:
+            del row["id"]
+        connection.execute(insert(QUARANTINE), rows)
+
+
+def listing(c: Connection, workspace: str, dataset: str | None, after: int, limit: int) -> list[Quarantined]:
+    """Return what is set aside in a workspace or a dataset, oldest first, beyond the id `after`."""
+    query = select(QUARANTINE).where((QUARANTINE.c.workspace == fold(workspace)) & (QUARANTINE.c.id > after))
+    rows = c.execute(query.order_by(QUARANTINE.c.id)).mappings()
+    kept = (row for row in rows if dataset is None or fold(row["dataset"]) == fold(dataset))
+    return [_read(row) for row, _ in zip(kept, range(limit), strict=False)]
+
+
+def find(connection: Connection, workspace: str, quarantine_id: int) -> Quarantined | None:
+    """Return one record, if it is still set aside."""
+    where = (QUARANTINE.c.workspace == fold(workspace)) & (QUARANTINE.c.id == quarantine_id)
+    row = connection.execute(select(QUARANTINE).where(where)).mappings().first()
+    return None if row is None else _read(row)
+
+
+def of_write(connection: Connection, write_id: str) -> list[Quarantined]:
+    """Return the records of a write that are set aside, by their index in it."""
+    query = select(QUARANTINE).where(QUARANTINE.c.write_id == write_id).order_by(QUARANTINE.c.position)
+    return [_read(row) for row in connection.execute(query.limit(1000)).mappings()]
+
+
+def drop(connection: Connection, quarantine_id: int) -> bool:
+    """Forget a record; False where it was gone already."""
+    return connection.execute(delete(QUARANTINE).where(QUARANTINE.c.id == quarantine_id)).rowcount == 1
+
+
+def _read(row: Row) -> Quarantined:
+    return Quarantined(**{**row, "record": from_text(row["record"])})

@@ -1,0 +1,36 @@
+"""What our SQL is built from."""
+
+from typing import Annotated, Any, cast
+
+import msgspec
+from sqlalchemy import BigInteger, ColumnElement, Connection, RowMapping, Table
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Field, SQLModel
+
+Row = RowMapping
+Where = ColumnElement[bool]
+
+Big = Annotated[int, Field(sa_type=BigInteger)]
+"""An integer of 64 bits on every engine: offsets, nanoseconds."""
+
+
+def table(model: type[SQLModel]) -> Table:
+    """Return the table behind a SQLModel class."""
+    return cast(Table, cast(Any, model).__table__)
+
+
+def upsert(connection: Connection, into: Table) -> sqlite.Insert:
+    """Return an INSERT that can say ON CONFLICT, in the connection's dialect (both say it alike)."""
+    if connection.dialect.name == "postgresql":
+        return cast(sqlite.Insert, postgresql.insert(into))
+    return sqlite.insert(into)
+
+
+def to_text(value: Any) -> str:
+    """Return a JSON value as the text it is kept as."""
+    return msgspec.json.encode(value).decode()
+
+
+def from_text(text: str | bytes) -> Any:
+    """Return the JSON value that `to_text` kept."""
+    return msgspec.json.decode(text)

@@ -1,0 +1,191 @@
+"""The store on one SQLite file: one thread and one connection write, a few threads read.
+
+Bodies that wait when a transaction ends are run in one transaction together, each in its own savepoint,
+so partitions share an fsync. Readers are read-only and never checkpoint: SQLite before 3.51.3 can lose a
+WAL that two connections reset at once.
+"""
+
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import StaticPool
+
+from rules.errors import BAD_TEXT, RECORD_TOO_LARGE, WRONG_TYPE, Code, Later, Never
+
+T = TypeVar("T")
+
+TOGETHER: Final = 64
+READERS: Final = 4
+BUSY_MS: Final = 5_000
+
+_LATER: Final = frozenset(
+    {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM}
+)
+_NEVER: Final[dict[int, Code]] = {
+    sqlite3.SQLITE_TOOBIG: RECORD_TOO_LARGE,
+    sqlite3.SQLITE_MISMATCH: WRONG_TYPE,
+    sqlite3.SQLITE_CONSTRAINT: BAD_TEXT,
+}
+
+
+class StoreFailed(Exception):
+    """The file system failed under the database; what is not committed is in doubt, the process must end."""
+
+
+@dataclass(slots=True)
+class _Job:
+    body: Callable[[Connection], Any]
+    future: "Future[Any]"
+
+
+class SqliteStore:
+    """`storage.store.Store` on the file `path`.
+
+    `on_failure` is called once, from the writing thread, when the disk failed in a way that leaves the
+    process no honest way to go on.
+    """
+
+    def __init__(self, path: Path, on_failure: Callable[[Exception], None] | None = None) -> None:
+        self._path = path
+        self._on_failure = on_failure
+        self._engine = _engine(lambda: _open_writer(path))
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._closed = False
+        self._local = threading.local()
+        self._opened: list[Engine] = []
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
+        self._thread.start()
+
+    def write(self, body: Callable[[Connection], T]) -> "Future[T]":
+        future: Future[T] = Future()
+        if self._closed:
+            future.set_exception(Later("the store is closed"))
+        else:
+            self._jobs.put(_Job(body, future))
+        return future
+
+    def read(self, body: Callable[[Connection], T]) -> "Future[T]":
+        return self._readers.submit(self._read, body)
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._jobs.put(None)
+        self._thread.join()
+        self._readers.shutdown()
+        for engine in self._opened:
+            engine.dispose()
+        self._engine.dispose()
+
+    def _read(self, body: Callable[[Connection], T]) -> T:
+        engine = getattr(self._local, "engine", None)
+        if engine is None:
+            engine = self._local.engine = _engine(lambda: _open_reader(self._path))
+            self._opened.append(engine)
+        with _verdicts(), engine.connect() as connection, connection.begin():
+            return body(connection)
+
+    def _run(self) -> None:
+        with self._engine.connect() as connection:
+            while True:
+                job = self._jobs.get()
+                if job is None:
+                    return
+                jobs, last = self._gather(job)
+                self._commit(connection, jobs)
+                if last:
+                    return
+
+    def _gather(self, first: _Job) -> tuple[list[_Job], bool]:
+        jobs = [first]
+        while len(jobs) < TOGETHER:
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                break
+            if job is None:
+                return jobs, True
+            jobs.append(job)
+        return jobs, False
+
+    def _commit(self, connection: Connection, jobs: list[_Job]) -> None:
+        done: list[tuple[Future[Any], Any]] = []
+        try:
+            with _verdicts(), connection.begin():
+                for job in jobs:
+                    try:
+                        with _verdicts(), connection.begin_nested():
+                            done.append((job.future, job.body(connection)))
+                    except StoreFailed:
+                        raise
+                    except BaseException as error:
+                        job.future.set_exception(error)
+        except Exception as error:
+            verdict = error if isinstance(error, Later | Never | StoreFailed) else Later(str(error))
+            for job in jobs:
+                if not job.future.done():
+                    job.future.set_exception(verdict)
+            if isinstance(verdict, StoreFailed) and self._on_failure is not None:
+                self._on_failure(verdict)
+            return
+        for future, result in done:
+            future.set_result(result)
+
+
+def _engine(connect: Callable[[], sqlite3.Connection]) -> Engine:
+    engine = create_engine("sqlite://", creator=connect, poolclass=StaticPool)
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    return engine
+
+
+def _open_writer(path: Path) -> sqlite3.Connection:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    raw = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512)
+    raw.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+    raw.execute("PRAGMA journal_mode=WAL")
+    raw.execute("PRAGMA synchronous=FULL")
+    raw.execute("PRAGMA cache_size=-65536")
+    raw.execute("PRAGMA wal_autocheckpoint=4000")
+    return raw
+
+
+def _open_reader(path: Path) -> sqlite3.Connection:
+    raw = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, check_same_thread=False)
+    raw.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+    raw.execute("PRAGMA query_only=1")
+    return raw
+
+
+@contextmanager
+def _verdicts() -> Iterator[None]:
+    """Turn the driver's errors into Later, Never or StoreFailed; leave everything else as it is."""
+    try:
+        yield
+    except (DBAPIError, sqlite3.Error) as error:
+        original = error.orig if isinstance(error, DBAPIError) else error
+        number = getattr(original, "sqlite_errorcode", None)
+        if number is None:
+            raise
+        primary = number & 0xFF
+        if primary in _LATER:
+            raise Later(str(original)) from error
+        if primary in _NEVER:
+            raise Never(_NEVER[primary], str(original)) from error
+        if primary in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_READONLY):
+            raise StoreFailed(str(original)) from error
+        raise

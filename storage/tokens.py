@@ -1,0 +1,76 @@
+"""Tokens, by the hash of their secret."""
+
+from sqlalchemy import Connection, delete, insert, select
+from sqlmodel import Field, SQLModel
+
+from rules.names import fold
+from rules.token import Token
+from storage.revision import raise_revision
+from storage.sql import Big, Row, from_text, table, to_text
+
+
+class TokenRow(SQLModel, table=True):
+    __tablename__ = "token"
+
+    id: str = Field(primary_key=True)
+    hash: str = Field(unique=True)
+    workspace: str | None
+    dataset: str | None
+    scopes: str
+    title: str
+    expires: float | None
+    made_at: Big
+
+
+TOKEN = table(TokenRow)
+
+
+def keep(connection: Connection, token: Token, secret_hash: str, now: int) -> None:
+    """Keep a new token."""
+    connection.execute(
+        insert(TOKEN).values(
+            id=token.id,
+            hash=secret_hash,
+            workspace=token.workspace,
+            dataset=token.dataset,
+            scopes=to_text(sorted(token.scopes)),
+            title=token.title,
+            expires=token.expires,
+            made_at=now,
+        )
+    )
+    raise_revision(connection, "tokens")
+
+
+def by_hash(connection: Connection) -> dict[str, Token]:
+    """Return every token by the hash of its secret."""
+    return {row["hash"]: _token(row) for row in connection.execute(select(TOKEN)).mappings()}
+
+
+def listing(connection: Connection, workspace: str | None) -> list[Token]:
+    """Return the tokens, of one workspace or all, oldest first."""
+    rows = connection.execute(select(TOKEN).order_by(TOKEN.c.made_at)).mappings()
+    return [
+        _token(row)
+        for row in rows
+        if workspace is None or (row["workspace"] is not None and fold(row["workspace"]) == fold(workspace))
+    ]
+
+
+def revoke(connection: Connection, token_id: str) -> bool:
+    """Forget a token; False where there is none."""
+    gone = connection.execute(delete(TOKEN).where(TOKEN.c.id == token_id)).rowcount == 1
+    if gone:
+        raise_revision(connection, "tokens")
+    return gone
+
+
+def _token(row: Row) -> Token:
+    return Token(
+        row["id"],
+        frozenset(from_text(row["scopes"])),
+        row["workspace"],
+        row["dataset"],
+        row["title"],
+        row["expires"],
+    )

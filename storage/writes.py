@@ -1,0 +1,144 @@
+"""What became of each write, kept 7 days.
+
+Unkeyed writes share one packed row an envelope, found by the range of their counters; a keyed, deleting
+or quarantined write has a row of its own a part. A row of its own is also what drops a repeat.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from sqlalchemy import BigInteger, Connection, delete, insert, select
+from sqlmodel import Field, SQLModel
+
+from storage.sql import Big, table
+
+COUNTER_SHIFT: Final = 20
+"""A counter is milliseconds since 1970, shifted by this, plus a number within the millisecond."""
+
+SPREAD: Final = 120_000 << COUNTER_SHIFT
+"""No envelope holds writes whose counters are further apart than two minutes."""
+
+
+class PackedRow(SQLModel, table=True):
+    __tablename__ = "write_packed"
+
+    id: int | None = Field(default=None, primary_key=True)
+    run: int
+    lo: Big
+    hi: Big
+    partition: int
+    offset: Big
+    body: bytes
+    stored_at: Big
+
+
+class OwnRow(SQLModel, table=True):
+    __tablename__ = "write_own"
+
+    write_id: str = Field(primary_key=True)
+    part: int = Field(primary_key=True)
+    partition: int
+    offset: Big
+    body: bytes
+    stored_at: int = Field(sa_type=BigInteger, index=True)
+
+
+PACKED = table(PackedRow)
+OWN = table(OwnRow)
+
+
+class Outcome(msgspec.Struct, array_like=True, frozen=True):
+    """What became of one part of one write. `item` and `accepted` give the origins of its records."""
+
+    id: str
+    part: int
+    parts: int
+    workspace: str
+    dataset: str
+    at: int
+    flags: int
+    item: int
+    accepted: int
+    rejected: int
+    inserted: int = 0
+    replaced: int = 0
+    ignored: int = 0
+    deleted: int = 0
+    quarantined: int = 0
+
+
+class Found(NamedTuple):
+    """An outcome with where and when (ns) it was stored."""
+
+    outcome: Outcome
+    partition: int
+    offset: int
+    stored_at: int
+
+
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(list[Outcome]).decode
+
+
+def keep_packed(
+    c: Connection,
+    run: int,
+    counters: Sequence[int],
+    outcomes: Sequence[Outcome],
+    place: tuple[int, int],
+    now: int,
+) -> None:
+    """Keep the outcomes of one envelope's unkeyed writes; `place` is (partition, offset)."""
+    c.execute(
+        insert(PACKED).values(
+            run=run,
+            lo=min(counters),
+            hi=max(counters),
+            partition=place[0],
+            offset=place[1],
+            body=_pack(outcomes),
+            stored_at=now,
+        )
+    )
+
+
+def keep_own(c: Connection, outcome: Outcome, place: tuple[int, int], now: int) -> None:
+    """Keep the outcome of one part in a row of its own."""
+    row = {"write_id": outcome.id, "part": outcome.part, "partition": place[0], "offset": place[1]}
+    c.execute(insert(OWN).values(**row, body=_pack([outcome]), stored_at=now))
+
+
+def repeated(c: Connection, parts: Sequence[tuple[str, int]]) -> set[tuple[str, int]]:
+    """Return those of the (writeId, part) given that were applied already."""
+    if not parts:
+        return set()
+    query = select(OWN.c.write_id, OWN.c.part).where(OWN.c.write_id.in_({write for write, _ in parts}))
+    return {(row.write_id, row.part) for row in c.execute(query)} & set(parts)
+
+
+def outcomes(c: Connection, write_id: str, run: int, counter: int) -> list[Found]:
+    """Return what is known of a write's parts, by part."""
+    found: dict[int, Found] = {}
+    own = c.execute(select(OWN).where(OWN.c.write_id == write_id)).mappings()
+    packed = c.execute(
+        select(PACKED)
+        .where((PACKED.c.run == run) & (PACKED.c.hi >= counter) & (PACKED.c.hi <= counter + SPREAD))
+        .where(PACKED.c.lo <= counter)
+    ).mappings()
+    for row in [*own, *packed]:
+        for outcome in _unpack(row["body"]):
+            if outcome.id == write_id:
+                found[outcome.part] = Found(outcome, row["partition"], row["offset"], row["stored_at"])
+    return [found[part] for part in sorted(found)]
+
+
+def prune(c: Connection, before: int) -> int:
+    """Forget what was stored before this time (ns)."""
+    return sum(c.execute(delete(rows).where(rows.c.stored_at < before)).rowcount for rows in (PACKED, OWN))
+
+
+def totals(found: Sequence[Found]) -> dict[str, Any]:
+    """Return the sums over a write's parts."""
+    names = ("accepted", "inserted", "replaced", "ignored", "deleted", "quarantined")
+    return {name: sum(getattr(f.outcome, name) for f in found) for name in names}

@@ -1,0 +1,264 @@
+"""Judge: each partition of `events` in order; instances, alerts, notifications, deliveries owed and the
+offset in ONE transaction.
+
+An event is taken only once its origin is below what persist has committed, so nobody is alerted about a
+record that can't be read yet; all behind it waits. What is not above the last origin judged is a repeat.
+`now` is the log's stamp, never less than before, so that a replay decides as the first time did.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from sqlalchemy import Connection
+
+from rules.alerting.alert import Notification
+from rules.alerting.compiled import compile_rule
+from rules.alerting.instance import Instance, instance_key, key_values
+from rules.alerting.machine import Cause, step
+from rules.alerting.rule import Rule, rule_from_json
+from rules.alerting.rulebook import Rulebook
+from rules.alerting.subscription import wants
+from rules.envelope import Happened, Origin, Record, RuleChange, Word
+from rules.names import fold
+from rules.signals import Meter
+from storage import alerts, deliveries, instances, offsets, rules, subscriptions
+from storage.alerts import Raised
+from storage.instances import InstanceKey
+from storage.offsets import Place
+from storage.store import Store
+from streams.catalogue import Catalogue
+from streams.log import Log, Message
+from streams.positions import Setting, claim, committed, on_loop
+from streams.receipts import Receipts
+from streams.topics import EVENTS
+from streams.wire import read_word
+
+logger = logging.getLogger(__name__)
+
+TOGETHER: Final = 2_000
+"""Alerts in one transaction. A record that matches more rules than that goes alone."""
+
+MILLISECOND: Final = 1_000_000
+ASK_EVERY: Final = 0.25
+
+
+class Match(NamedTuple):
+    """A rule that matched a record, and when on the log's clock."""
+
+    rule: Rule
+    happened: Happened
+    record: Record
+    origin: Origin
+    now: int
+
+
+Read = tuple[Message, Word]
+
+
+@dataclass(slots=True)
+class Slice:
+    """What one transaction of judge covers: up to which place, which matches, which rules came in force."""
+
+    place: Place
+    matches: list[Match] = field(default_factory=list)
+    changes: list[Rule] = field(default_factory=list)
+
+
+class Judge:
+    """The step of the role `judge`; `streams.agents.partition.Step`.
+
+    `raised` is called on the loop after each commit that raised alerts, with their workspaces.
+    """
+
+    role = "judge"
+
+    def __init__(
+        self,
+        log: Log,
+        store: Store,
+        catalogue: Catalogue,
+        receipts: Receipts,
+        setting: Setting,
+        meter: Meter,
+        raised: Callable[[set[str]], None],
+    ) -> None:
+        self._log = log
+        self._store = store
+        self._catalogue = catalogue
+        self._receipts = receipts
+        self._setting = setting
+        self._meter = meter
+        self._raised = raised
+        self._places: dict[int, Place] = {}
+        self._books: dict[int, Rulebook] = {}
+        # a rule is compiled once, not once a partition
+        self._compile = lru_cache(maxsize=setting.limits.rules_per_workspace * 2)(compile_rule)
+        self._passed = [asyncio.Event() for _ in range(log.partitions)]
+        receipts.on_passed(lambda partition: self._passed[partition].set())
+
+    async def claim(self, partition: int) -> int:
+        token = self._setting.token
+        place = await claim(self._store, self._log, self.role, EVENTS, partition, token)
+        self._places[partition] = place
+        self._books.pop(partition, None)
+        return place.next
+
+    async def apply(self, partition: int, messages: Sequence[Message]) -> None:
+        book = await self._book(partition)
+        read = [(message, read_word(message.payload)) for message in messages]
+        try:
+            await self._gate(partition, read)
+            await self._learn(book, read)
+            for piece in self._slices(book, partition, read):
+                await self._commit(piece)
+        except BaseException:
+            # what the book took in may not be committed; the store says what is in force
+            self._books.pop(partition, None)
+            raise
+
+    async def _book(self, partition: int) -> Rulebook:
+        book = self._books.get(partition)
+        if book is None:
+            book = Rulebook(self._setting.limits, self._compile)
+            log = self._log.identity
+            for rule in await on_loop(self._store.read(lambda c: rules.in_force(c, log, partition))):
+                book.put(rule)
+            self._books[partition] = book
+        return book
+
+    async def _gate(self, partition: int, read: Sequence[Read]) -> None:
+        """Wait until everything the messages tell of is stored."""
+        highest = max((happened.offset for happened in _told(read)), default=-1)
+        while self._receipts.committed(partition) <= highest:
+            self._passed[partition].clear()
+            try:
+                async with asyncio.timeout(ASK_EVERY):
+                    await self._passed[partition].wait()
+            except TimeoutError:
+                await self._ask(partition)
+
+    async def _learn(self, book: Rulebook, read: Sequence[Read]) -> None:
+        """Tell the book which columns hold instants."""
+        for dataset_id in {happened.dataset_id for happened in _told(read)} - {0}:
+            dataset = await self._catalogue.at_least(dataset_id, 1)
+            if dataset is not None:
+                types = {column.name: column.type for column in dataset.columns}
+                book.know(dataset.workspace, dataset.name, types)
+
+    async def _ask(self, partition: int) -> None:
+        """Learn from the store how far persist has come: receipts may be lost, the store is not."""
+        log = self._log.identity
+        for place in await on_loop(self._store.read(lambda c: offsets.places(c, log))):
+            if place.role == "persist" and place.partition == partition:
+                self._receipts.passed(partition, place.next)
+
+    def _slices(self, book: Rulebook, partition: int, read: Sequence[Read]) -> Iterator[Slice]:
+        """Judge the messages, lazily: each slice is committed before the next is made."""
+        place = self._places[partition]
+        piece = Slice(place)
+        for message, word in read:
+            if message.offset < place.next:  # committed before a later slice of this chunk was not
+                continue
+            now = max(message.stamp * MILLISECOND, place.last_now)
+            place = replace(place, last_now=now)
+            for entry in word.entries:
+                if isinstance(entry, RuleChange):
+                    piece.changes.extend(self._take(book, entry))
+                elif isinstance(entry, Happened):
+                    for origin, record in _fresh(entry, partition, place.last):
+                        place = replace(place, last=(origin.epoch, origin.offset, origin.item))
+                        piece.matches.extend(self._match(book, entry, record, origin, now))
+                        if len(piece.matches) >= TOGETHER:
+                            yield replace(piece, place=place)
+                            piece = Slice(place)
+            place = replace(place, next=message.offset + 1)
+        yield replace(piece, place=place)
+
+    def _take(self, book: Rulebook, change: RuleChange) -> Iterator[Rule]:
+        rule = rule_from_json(change.workspace, change.definition)
+        if book.put(rule):
+            yield rule
+
+    def _match(
+        self, book: Rulebook, happened: Happened, record: Record, origin: Origin, now: int
+    ) -> Iterator[Match]:
+        matched, errors = book.judge(happened.workspace, happened.dataset, record)
+        for rule, error in errors:
+            self._meter.count("rule_errors_total")
+            logger.debug(
+                "Rule %s/%s could not judge %s: %s", rule.workspace, rule.id, origin.text(), error,
+                extra={"action": "rule_error"},
+            )  # fmt: skip
+        for rule in matched:
+            yield Match(rule, happened, record, origin, now)
+
+    async def _commit(self, piece: Slice) -> None:
+        before = self._places[piece.place.partition]
+        due_at = self._setting.clock()
+
+        def transaction(c: Connection) -> list[Notification]:
+            offsets.lock(c, before, before.next)
+            told = _raise(c, piece.matches, due_at)
+            for rule in piece.changes:
+                rules.put_in_force(c, before.log, before.partition, rule)
+            offsets.advance(c, piece.place)
+            return told
+
+        told = await committed(self._store.write(transaction))
+        self._places[before.partition] = piece.place
+        if told:
+            for one in told:
+                self._meter.count("alerts_total", severity=one.alert.severity)
+            self._raised({fold(one.alert.workspace) for one in told})
+
+
+def _told(read: Sequence[Read]) -> Iterator[Happened]:
+    return (entry for _, word in read for entry in word.entries if isinstance(entry, Happened))
+
+
+def _fresh(happened: Happened, partition: int, last: tuple[int, int, int]) -> Iterator[tuple[Origin, Record]]:
+    for item, record in zip(happened.items, happened.records, strict=True):
+        if (happened.epoch, happened.offset, item) > last:
+            yield Origin(happened.epoch, partition, happened.offset, item), record
+
+
+def _raise(c: Connection, matches: Sequence[Match], due_at: int) -> list[Notification]:
+    """Take the step for each match, in order, and keep what it brings about."""
+    remembered: dict[InstanceKey, Instance | None] = dict(_remembered(c, matches))
+    changed: dict[InstanceKey, Instance] = {}
+    raised: list[Raised] = []
+    told: list[tuple[Rule, Notification]] = []
+    for match in matches:
+        values = key_values(match.rule, match.record)
+        key = (fold(match.rule.workspace), match.rule.id, instance_key(values))
+        cause = Cause(match.happened.workspace, match.happened.dataset, match.record, match.origin)
+        outcome = step(match.rule, remembered.get(key), values, cause, match.now)
+        if match.rule.cooldown_ns and outcome.instance is not None and outcome.alerts:
+            remembered[key] = changed[key] = outcome.instance
+        raised.extend(Raised(alert, match.origin) for alert in outcome.alerts)
+        told.extend((match.rule, one) for one in outcome.notifications)
+    instances.keep(c, changed.values())
+    alerts.keep(c, raised, [one for _, one in told])
+    deliveries.owe(c, _owed(c, told), due_at)
+    return [one for _, one in told]
+
+
+def _remembered(c: Connection, matches: Sequence[Match]) -> Mapping[InstanceKey, Instance]:
+    wanted = {
+        (fold(m.rule.workspace), m.rule.id, instance_key(key_values(m.rule, m.record)))
+        for m in matches
+        if m.rule.cooldown_ns
+    }
+    return instances.find(c, wanted)
+
+
+def _owed(c: Connection, told: Sequence[tuple[Rule, Notification]]) -> Iterator[tuple[str, str]]:
+    listening = {w: subscriptions.listing(c, w) for w in {fold(one.alert.workspace) for _, one in told}}
+    for rule, one in told:
+        for subscription in listening[fold(one.alert.workspace)]:
+            if wants(subscription, rule):
+                yield one.id, subscription.id

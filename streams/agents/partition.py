@@ -1,0 +1,192 @@
+"""One ordered task a partition: take a chunk, apply it, try again on Later, end on revoke.
+
+The agent's body only hands chunks over (`PartitionTask.give`): a body that waits holds up every other
+partition and the whole rebalance, one that raises loses its message.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple, Protocol
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential_jitter
+
+from rules.errors import Later
+from rules.signals import Meter
+from streams.log import Message
+
+logger = logging.getLogger(__name__)
+
+CHUNK_BYTES: Final = 2 * 1024 * 1024
+RETRY_FIRST: Final = 0.05
+RETRY_MOST: Final = 5.0
+
+
+class Chunk(NamedTuple):
+    """Consecutive messages of one partition, fetched together."""
+
+    partition: int
+    messages: Sequence[Message]
+
+
+class Seek(Exception):
+    """The store has applied up to `next`, not up to where this chunk begins."""
+
+    def __init__(self, next_offset: int) -> None:
+        super().__init__(f"continue at {next_offset}")
+        self.next = next_offset
+
+
+class Lost(Exception):
+    """The partition belongs to another worker now."""
+
+
+class Step(Protocol):
+    """What a role does with a partition; `persist` and `judge` are the two.
+
+    Both may raise Later (tried again, in order), Seek and Lost; anything else stops the partition.
+    """
+
+    role: str
+
+    async def claim(self, partition: int) -> int:
+        """Make the partition this worker's own and return the offset to continue at."""
+        ...
+
+    async def apply(self, partition: int, messages: Sequence[Message]) -> None:
+        """Apply consecutive messages completely, in one transaction, or raise and have applied none."""
+        ...
+
+
+class PartitionTask:
+    """Runs one role's step over one partition, in order.
+
+    `room` is called whenever the task can take another chunk. At most one chunk waits while one is
+    being applied, so a partition holds at most twice `CHUNK_BYTES`.
+    """
+
+    def __init__(self, step: Step, partition: int, room: Callable[[], None], meter: Meter) -> None:
+        self.partition = partition
+        self.stopped: str | None = None
+        self.claimed = asyncio.Event()
+        self._step = step
+        self._room = room
+        self._meter = meter
+        self._position: int | None = None
+        self._expected = 0
+        self._waiting: Chunk | None = None
+        self._arrived = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._on_stopped: Callable[[str], None] = logger.debug
+
+    @property
+    def wanted(self) -> int | None:
+        """The offset to fetch from, or None while there is no room or no claim."""
+        return self._position if self._waiting is None else None
+
+    @property
+    def idle(self) -> bool:
+        """Whether everything that was handed over is applied."""
+        return self._waiting is None and self._position == self._expected
+
+    def fetched(self, next_offset: int) -> None:
+        """Note that messages below `next_offset` are on their way to `give`."""
+        self._position = next_offset
+
+    def give(self, chunk: Chunk) -> None:
+        """Take a chunk. One that does not continue what came before (fetched before a seek) is dropped."""
+        if self.stopped is None and self._position is not None:
+            self._waiting = chunk
+            self._arrived.set()
+
+    def start(self, on_stopped: Callable[[str], None]) -> asyncio.Task[None]:
+        """Claim the partition and begin; `on_stopped` is told why if it does not go on."""
+        self._on_stopped = on_stopped
+        self._task = asyncio.create_task(self._run(), name=f"{self._step.role}-{self.partition}")
+        return self._task
+
+    async def end(self) -> None:
+        """Let go of the partition: the batch under way is left, as a crash would leave it."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+        self._position = None
+        self._waiting = None
+
+    async def _run(self) -> None:
+        try:
+            await self._claim()
+            while True:
+                await self._arrived.wait()
+                self._arrived.clear()
+                chunk, self._waiting = self._waiting, None
+                self._room()
+                if chunk is not None and chunk.messages[0].offset == self._expected:
+                    await self._apply(chunk)
+        except Lost:
+            self._stop("another worker has taken it over")
+        except Exception as error:
+            self._stop(f"{type(error).__name__}: {error}")
+            logger.exception(
+                "Partition %d of %s stopped: %s. Nothing after offset %d is applied until it is mended and "
+                "the broker is started again.",
+                self.partition,
+                self._step.role,
+                error,
+                self._expected,
+                extra={"action": "partition_stopped"},
+            )
+
+    async def _claim(self) -> None:
+        async for attempt in self._retrying():
+            with attempt:
+                self._go_on_at(await self._step.claim(self.partition))
+        self.claimed.set()
+
+    async def _apply(self, chunk: Chunk) -> None:
+        try:
+            async for attempt in self._retrying():
+                with attempt:
+                    await self._step.apply(self.partition, chunk.messages)
+        except Seek as seek:
+            self._go_on_at(seek.next)
+        else:
+            self._expected = chunk.messages[-1].offset + 1
+
+    def _go_on_at(self, offset: int) -> None:
+        self._position = self._expected = offset
+        self._waiting = None
+        self._room()
+
+    def _stop(self, reason: str) -> None:
+        self.stopped = reason
+        self._on_stopped(f"partition {self.partition} stopped: {reason}")
+        self.claimed.set()
+        self._position = None
+        self._waiting = None
+
+    def _retrying(self) -> AsyncRetrying:
+        return AsyncRetrying(
+            retry=retry_if_exception_type(Later),
+            wait=wait_exponential_jitter(initial=RETRY_FIRST, max=RETRY_MOST),
+            before_sleep=self._say_retry,
+            reraise=True,
+        )
+
+    def _say_retry(self, state: RetryCallState) -> None:
+        self._meter.count("retries_total", role=self._step.role)
+        error = state.outcome.exception() if state.outcome else None
+        level = (
+            logging.WARNING
+            if state.attempt_number in (1, 5) or not state.attempt_number % 20
+            else logging.DEBUG
+        )
+        logger.log(
+            level,
+            "Partition %d of %s can't go on now (%s); it is tried again.",
+            self.partition,
+            self._step.role,
+            error,
+            extra={"action": "batch_retried"},
+        )

@@ -1,0 +1,183 @@
+"""Persist: each partition of `writes` in order, rows and outcomes and the offset in ONE transaction.
+
+The order of the steps is what makes it exactly once (design.md, "Exactly once, step by step"):
+read the rows the keys need → fold → append the events and await them → lock and check the offsets row →
+rows, outcomes → advance → commit → wake who waits. A crash between the append and the commit repeats the
+events, and their origins drop the repeat.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final, TypeVar
+
+from sqlalchemy import Connection
+
+from rules.envelope import DatasetEnd, Delete, Envelope, Redrive, Write
+from rules.errors import Later
+from rules.fold import Present
+from rules.schema.dataset import Dataset
+from rules.signals import Meter
+from storage import datasets, offsets, writes
+from storage.offsets import Place
+from storage.present import present
+from storage.sqlite.upsert import Mismatch
+from storage.store import Store
+from storage.writes import Outcome
+from streams.agents.batch import Placed, Plan, keys_wanted, outcome, plan, prepare, records_of
+from streams.agents.transaction import removing, writing
+from streams.catalogue import Catalogue
+from streams.log import Log, LogError, Message
+from streams.positions import Setting, claim, committed, on_loop
+from streams.receipts import Receipts
+from streams.topics import EVENTS, WRITES
+from streams.wire import read_envelope, words
+
+T = TypeVar("T")
+
+REFOLDS: Final = 5
+
+
+class Persist:
+    """The step of the role `persist`; `streams.agents.partition.Step`."""
+
+    role = "persist"
+
+    def __init__(
+        self, log: Log, store: Store, catalogue: Catalogue, receipts: Receipts, setting: Setting, meter: Meter
+    ) -> None:
+        self._log = log
+        self._store = store
+        self._catalogue = catalogue
+        self._receipts = receipts
+        self._setting = setting
+        self._meter = meter
+        self._places: dict[int, Place] = {}
+
+    async def claim(self, partition: int) -> int:
+        token = self._setting.token
+        place = await claim(self._store, self._log, self.role, WRITES, partition, token)
+        self._places[partition] = place
+        self._receipts.passed(partition, place.next)
+        return place.next
+
+    async def apply(self, partition: int, messages: Sequence[Message]) -> None:
+        for batch in _batches(messages):
+            first, after = batch[0][0].offset, batch[-1][0].offset + 1
+            entry = batch[0][1].entries[0]
+            if isinstance(entry, Delete | DatasetEnd):
+                outcomes = await self._apply_barrier(partition, first, entry)
+            else:
+                outcomes = await self._apply_records(partition, first, after, batch)
+            self._receipts.stored(partition, after, outcomes)
+
+    async def _apply_records(
+        self, partition: int, first: int, after: int, batch: Sequence[tuple[Message, Envelope]]
+    ) -> list[Outcome]:
+        placed = list(_placed(batch))
+        for _ in range(REFOLDS):
+            made = await self._fold(partition, placed)
+            await self._append(partition, made)
+            outcomes = [outcome(work) for work in made.works if not work.repeated]
+            try:
+                await self._commit(partition, first, writing(made, outcomes, after, self._setting))
+            except Mismatch:
+                continue
+            self._count(made)
+            return outcomes
+        raise Later("the store and the fold disagree; somebody else changes the dataset's table")
+
+    async def _fold(self, partition: int, placed: Sequence[Placed]) -> Plan:
+        needed: dict[int, int] = {}
+        for place in placed:
+            if place.entry.dataset_id:
+                version = max(place.entry.version, needed.get(place.entry.dataset_id, 0))
+                needed[place.entry.dataset_id] = version
+        known = {i: await self._catalogue.at_least(i, version) for i, version in needed.items()}
+        marked = [(p.entry.id, p.entry.part) for p in placed if isinstance(p.entry, Redrive) or p.entry.keyed]
+        repeats, ended = await self._marks(partition, marked, list(needed))
+        works = prepare(placed, known, repeats, ended)
+        stored = await self._present(keys_wanted(works))
+        return plan(works, stored, (self._setting.epoch, partition), self._setting.limits.record_bytes)
+
+    async def _marks(
+        self, partition: int, marked: Sequence[tuple[str, int]], ids: Sequence[int]
+    ) -> tuple[set[tuple[str, int]], set[int]]:
+        gone = [i for i in ids if not self._catalogue.alive(i)]
+        if not marked and not gone:
+            return set(), set()
+
+        def read(c: Connection) -> tuple[set[tuple[str, int]], set[int]]:
+            return writes.repeated(c, marked), {i for i in gone if datasets.has_ended(c, i, partition)}
+
+        return await on_loop(self._store.read(read))
+
+    async def _present(
+        self, wanted: Mapping[int, tuple[Dataset, set[bytes]]]
+    ) -> Mapping[int, Mapping[bytes, Present]]:
+        if not wanted:
+            return {}
+
+        def read(c: Connection) -> Mapping[int, Mapping[bytes, Present]]:
+            return {i: present(c, dataset, keys) for i, (dataset, keys) in wanted.items()}
+
+        return await on_loop(self._store.read(read))
+
+    async def _append(self, partition: int, made: Plan) -> None:
+        under_way = [
+            self._log.append(EVENTS, partition, word)
+            for word in words(made.happened, self._setting.limits.envelope_bytes)
+        ]
+        try:
+            for appended in under_way:
+                await appended
+        except LogError as error:
+            raise Later(f"the events were not appended: {error}") from error
+
+    async def _apply_barrier(self, partition: int, first: int, entry: Delete | DatasetEnd) -> list[Outcome]:
+        dataset = await self._catalogue.at_least(entry.dataset_id, entry.version)
+        body = removing(dataset, partition, entry, first, self._log.partitions, self._setting)
+        return [await self._commit(partition, first, body)]
+
+    async def _commit(
+        self, partition: int, first: int, body: Callable[[Connection, Place], tuple[Place, T]]
+    ) -> T:
+        place = self._places[partition]
+
+        def transaction(c: Connection) -> tuple[Place, T]:
+            after, result = body(c, offsets.lock(c, place, first))
+            offsets.advance(c, after)
+            return after, result
+
+        return (await committed(self._store.write(transaction)))[1]
+
+    def _count(self, made: Plan) -> None:
+        for work in made.works:
+            for applied in work.applied.values():
+                self._meter.count("records_stored_total", outcome=applied.outcome.value)
+            for never in work.aside.values():
+                self._meter.count("records_quarantined_total", code=never.code.name)
+
+
+def _batches(messages: Sequence[Message]) -> Iterator[list[tuple[Message, Envelope]]]:
+    """Cut messages where a delete or a dataset's end stands: those are batches of their own."""
+    batch: list[tuple[Message, Envelope]] = []
+    for message in messages:
+        envelope = read_envelope(message.payload)
+        barrier = isinstance(envelope.entries[0], Delete | DatasetEnd)
+        if barrier and batch:
+            yield batch
+            batch = []
+        batch.append((message, envelope))
+        if barrier:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _placed(batch: Sequence[tuple[Message, Envelope]]) -> Iterator[Placed]:
+    for message, envelope in batch:
+        item = 0
+        for entry in envelope.entries:
+            assert isinstance(entry, Write | Redrive), "the publisher sends deletes and ends alone"
+            yield Placed(message.offset, item, entry)
+            item += len(records_of(entry))

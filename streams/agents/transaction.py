@@ -1,0 +1,111 @@
+"""The bodies of persist's transactions: functions of a connection, run again from the start on Later."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from sqlalchemy import Connection
+
+from rules.envelope import DatasetEnd, Delete, Redrive
+from rules.ids import read_write_id
+from rules.quarantine import Failures, count
+from rules.schema.dataset import Dataset
+from storage import datasets, quarantine, removal, writes
+from storage.offsets import Place
+from storage.sqlite.upsert import insert_rows, update_rows
+from storage.writes import Outcome
+from streams.agents.batch import Plan, Work
+from streams.positions import Setting
+
+
+def writing(
+    made: Plan, outcomes: Sequence[Outcome], after: int, setting: Setting
+) -> Callable[[Connection, Place], tuple[Place, None]]:
+    """Return the transaction's body: rows, outcomes, quarantine; and the place it leaves behind."""
+    now = setting.clock()
+
+    def body(c: Connection, place: Place) -> tuple[Place, None]:
+        for dataset, folded in made.folded:
+            insert_rows(c, dataset, place.partition, folded.inserts)
+            update_rows(c, dataset, place.partition, folded.updates)
+        for quarantine_id in made.redriven:
+            quarantine.drop(c, quarantine_id)
+        quarantine.keep(c, made.quarantined)
+        _keep(c, made.works, outcomes, place.partition, setting.secret, now)
+        before = Failures(place.aside_row, place.aside_recent, place.seen_recent)
+        failures = count(before, _verdicts(made.works))
+        place = replace(
+            place,
+            next=after,
+            aside_row=failures.row,
+            aside_recent=failures.recent,
+            seen_recent=failures.seen,
+        )
+        return place, None
+
+    return body
+
+
+def _verdicts(works: Sequence[Work]) -> list[bool]:
+    """Return of each record that was to be stored whether it was set aside for what it is."""
+    return [
+        position in work.aside
+        for work in works
+        if work.dataset is not None and not work.repeated
+        for position in range(len(work.records))
+    ]
+
+
+def _keep(
+    c: Connection, works: Sequence[Work], outcomes: Sequence[Outcome], partition: int, secret: bytes, now: int
+) -> None:
+    packed: dict[tuple[int, int], tuple[list[int], list[Outcome]]] = {}
+    for work, result in zip((w for w in works if not w.repeated), outcomes, strict=True):
+        entry, offset = work.placed.entry, work.placed.offset
+        minted = read_write_id(result.id, secret)
+        if minted is None or isinstance(entry, Redrive) or entry.keyed or work.aside:
+            writes.keep_own(c, result, (partition, offset), now)
+            continue
+        run, counter = minted
+        counters, mine = packed.setdefault((run, offset), ([], []))
+        counters.append(counter)
+        mine.append(result)
+    for (run, offset), (counters, mine) in packed.items():
+        writes.keep_packed(c, run, counters, mine, (partition, offset), now)
+
+
+def removing(
+    dataset: Dataset | None,
+    partition: int,
+    entry: Delete | DatasetEnd,
+    offset: int,
+    partitions: int,
+    setting: Setting,
+) -> Callable[[Connection, Place], tuple[Place, Outcome]]:
+    now = setting.clock()
+
+    def body(c: Connection, place: Place) -> tuple[Place, Outcome]:
+        deleted = 0
+        repeat = bool(writes.repeated(c, [(entry.id, entry.part)]))
+        if dataset is not None and not repeat:
+            if isinstance(entry, DatasetEnd):
+                datasets.end(c, dataset, partition, partitions if dataset.partition_by else 1)
+            elif not datasets.has_ended(c, dataset.id, partition):
+                deleted = removal.remove(c, dataset, partition, entry.key, entry.begin, entry.end)
+        result = Outcome(
+            entry.id,
+            entry.part,
+            entry.parts,
+            entry.workspace,
+            entry.dataset,
+            entry.at,
+            1,
+            0,
+            0,
+            0,
+            deleted=deleted,
+        )
+        if not repeat:
+            writes.keep_own(c, result, (partition, offset), now)
+        return replace(place, next=offset + 1), result
+
+    return body

@@ -1,0 +1,111 @@
+"""A Faust app a role: it consumes and assigns partitions; the tasks do the work."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+import faust
+from faust.contrib.asgi import faust_app_running
+
+from rules.signals import Meter
+from streams.agents.partition import PartitionTask, Step
+from streams.embedded.log import EmbeddedLog
+
+logger = logging.getLogger(__name__)
+
+STOP_SECONDS: Final = 5.0
+
+
+class Worker:
+    """Runs one role over all partitions of one topic.
+
+    One app (and so one consumer) a role: with one app for both, a full queue of one topic starves the
+    other.
+    """
+
+    def __init__(self, step: Step, topic: str, log: EmbeddedLog, meter: Meter) -> None:
+        self.log = log
+        self.room = asyncio.Event()
+        self._step = step
+        self._meter = meter
+        self._tasks: dict[int, PartitionTask] = {}
+        self._running = asyncio.Event()
+        self._app = _app(self, step.role, topic)
+        self._context = faust_app_running(self._app, stop_timeout=STOP_SECONDS)
+        self._on_stopped: Callable[[str], None] = logger.debug
+
+    async def start(self) -> None:
+        """Start the app; partitions come by and by (`claimed`)."""
+        await self._context.__aenter__()
+
+    async def stop(self) -> None:
+        """Leave the batches under way as a crash would, and stop the app."""
+        await asyncio.gather(*(task.end() for task in self._tasks.values()))
+        await self._context.__aexit__(None, None, None)
+
+    def on_stopped(self, callback: Callable[[str], None]) -> None:
+        """Have `callback` told why when a partition does not go on."""
+        self._on_stopped = callback
+
+    async def claimed(self) -> None:
+        """Wait until every partition is claimed (or has stopped, which `stopped` tells)."""
+        await self._running.wait()
+        await asyncio.gather(*(task.claimed.wait() for task in self._tasks.values()))
+
+    @property
+    def stopped(self) -> Mapping[int, str]:
+        """The partitions that do not go on, with the reason."""
+        return {p: task.stopped for p, task in self._tasks.items() if task.stopped is not None}
+
+    def wanted(self, partition: int) -> int | None:
+        """The offset the partition's task wants next, or None while it has no room."""
+        task = self._tasks.get(partition)
+        return None if task is None else task.wanted
+
+    def fetched(self, partition: int, next_offset: int) -> None:
+        """Messages below `next_offset` are on their way."""
+        self._tasks[partition].fetched(next_offset)
+
+    async def assigned(self, partitions: Iterable[int]) -> None:
+        """Begin with the partitions this worker did not have, let go of those it has no more."""
+        wanted = set(partitions)
+        gone = [self._tasks.pop(p) for p in list(self._tasks) if p not in wanted]
+        await asyncio.gather(*(task.end() for task in gone))
+        for partition in sorted(wanted - self._tasks.keys()):
+            task = PartitionTask(self._step, partition, self.room.set, self._meter)
+            self._tasks[partition] = task
+            task.start(self._on_stopped)
+        self._running.set()
+
+    def take(self, chunk: object) -> None:
+        """Hand a chunk to its partition's task, at once."""
+        partition = getattr(chunk, "partition", None)
+        task = self._tasks.get(partition) if isinstance(partition, int) else None
+        if task is not None:
+            task.give(chunk)  # type: ignore[arg-type]
+
+
+def _app(worker: Worker, role: str, topic: str) -> faust.App:
+    """Return the role's Faust app. Its settings answer traps that were each seen (design.md)."""
+    app = faust.App(
+        f"sluice-{role}",
+        broker="embedded://",
+        store="memory://",
+        web_enabled=False,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        worker_redirect_stdouts=False,
+        stream_wait_empty=False,
+        stream_buffer_maxsize=16,
+        table_standby_replicas=0,
+        broker_commit_interval=60.0,
+    )
+    app.intake = worker  # type: ignore[attr-defined]
+
+    @app.agent(app.topic(topic, value_type=None, value_serializer="raw", key_serializer="raw"), concurrency=1)
+    async def consume(stream: faust.StreamT[object]) -> None:
+        async for chunk in stream:
+            worker.take(chunk)
+
+    return app

@@ -1,0 +1,83 @@
+"""The datasets as this process knows them: a cache over the store, renewed by its revision number.
+
+It answers from memory while the database is down; a name it does not know is asked of the store.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from rules.names import fold
+from rules.schema.dataset import Dataset
+from storage import datasets
+from storage.store import Store
+
+T = TypeVar("T")
+
+
+class Catalogue:
+    """Datasets by name and by id. Lives on one loop."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._by_name: dict[tuple[str, str], Dataset] = {}
+        self._by_id: dict[int, Dataset] = {}
+
+    def known(self, workspace: str, name: str) -> Dataset | None:
+        """Return the dataset from memory, or None where this process does not know it (yet)."""
+        return self._by_name.get((fold(workspace), fold(name)))
+
+    async def find(self, workspace: str, name: str) -> Dataset | None:
+        """Return the dataset that answers to this name, asking the store where memory does not know it."""
+        dataset = self.known(workspace, name)
+        if dataset is None:
+            dataset = await _on_loop(self._store.read(lambda c: datasets.find(c, workspace, name)))
+            if dataset is not None:
+                self.put(dataset)
+        return dataset
+
+    async def at_least(self, dataset_id: int, version: int) -> Dataset | None:
+        """Return a dataset in this version or a later one; None where its table is dropped for good."""
+        dataset = self._by_id.get(dataset_id)
+        if dataset is None or dataset.version < version:
+            dataset = await _on_loop(self._store.read(lambda c: datasets.by_id(c, dataset_id)))
+            if dataset is not None:
+                self._by_id[dataset.id] = dataset
+        return dataset
+
+    async def change(self, body: Callable[[Connection], Dataset | None]) -> Dataset | None:
+        """Run a catalogue change in the store and know its result at once."""
+        dataset = await _on_loop(self._store.write(body))
+        if dataset is not None:
+            self.put(dataset)
+        return dataset
+
+    def alive(self, dataset_id: int) -> bool:
+        """Return whether this process has no word that the dataset was deleted."""
+        dataset = self._by_id.get(dataset_id)
+        return dataset is not None and self.known(dataset.workspace, dataset.name) is not None
+
+    def put(self, dataset: Dataset) -> None:
+        """Know this version, unless a later one is known."""
+        known = self._by_id.get(dataset.id)
+        if known is None or known.version <= dataset.version:
+            self._by_id[dataset.id] = dataset
+            self._by_name[fold(dataset.workspace), dataset.folded] = dataset
+
+    def forget(self, dataset: Dataset) -> None:
+        """The dataset does not answer to its name any more."""
+        self._by_name.pop((fold(dataset.workspace), dataset.folded), None)
+
+    async def renew(self) -> None:
+        """Read all datasets that answer to a name anew."""
+        found = await _on_loop(self._store.read(datasets.listing))
+        self._by_name = {(fold(d.workspace), d.folded): d for d in found}
+        for dataset in found:
+            self._by_id[dataset.id] = dataset
+
+
+async def _on_loop(future: "Future[T]") -> T:
+    return await asyncio.wrap_future(future)

@@ -1,0 +1,64 @@
+"""The delivery book over the store."""
+
+from msgspec import Raw
+from sqlalchemy import Connection
+
+from rules.schema.moments import format_moment
+from storage import deliveries, subscriptions
+from storage.deliveries import Owed, Tried
+from storage.store import Store
+from streams.delivery.book import Due, Settled
+from streams.delivery.webhook import webhook_body
+from streams.positions import on_loop
+
+
+class StoreBook:
+    """`streams.delivery.book.DeliveryBook`, kept in the database."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def due(self, now_ns: int, limit: int, busy: frozenset[str]) -> list[Due]:
+        owed = await on_loop(self._store.read(lambda c: deliveries.due(c, now_ns, limit, busy)))
+        return [_due(one) for one in owed]
+
+    async def next_due(self, now_ns: int) -> int | None:
+        return await on_loop(self._store.read(lambda c: deliveries.next_due(c, now_ns)))
+
+    async def settle(self, done: list[Settled]) -> None:
+        tried = [
+            Tried(
+                one.notification_id,
+                one.subscription_id,
+                one.attempt,
+                one.at,
+                one.status,
+                one.error,
+                one.outcome,
+                one.next_at,
+            )
+            for one in done
+        ]
+        over = {one.subscription_id: one for one in done if one.outcome == "disabled"}
+
+        def body(c: Connection) -> None:
+            deliveries.settle(c, tried)
+            for one in over.values():
+                reason = f"the receiver answered {one.status} on {format_moment(one.at)}"
+                subscriptions.disable(c, one.subscription_id, reason)
+
+        await on_loop(self._store.write(body))
+
+
+def _due(one: Owed) -> Due:
+    return Due(
+        notification_id=one.notification_id,
+        subscription_id=one.subscription_id,
+        workspace=one.workspace,
+        url=one.url,
+        secret=one.secret,
+        attempt=one.attempt,
+        body=webhook_body(
+            "resolved" if one.change == "resolved" else "firing", one.at, Raw(one.body.encode())
+        ),
+    )

@@ -1,0 +1,25 @@
+"""The topics there are, and which partition a record belongs to."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+from zlib import crc32
+
+from rules.ids import canonical_key
+from rules.names import fold
+
+WRITES: Final = "writes"
+EVENTS: Final = "events"
+
+
+def dataset_partition(workspace: str, made_as: str, partitions: int) -> int:
+    """Return the partition of all records of a dataset without `partitionBy`.
+
+    `made_as` is the folded name the dataset was made under (or the name written to, where there is
+    none), so that a rename moves nothing and a publish-only write meets the dataset made later.
+    """
+    return crc32(f"{fold(workspace)}/{fold(made_as)}".encode()) % partitions
+
+
+def record_partition(values: Sequence[Any], partitions: int) -> int:
+    """Return the partition of a record by the values of its dataset's `partitionBy` columns."""
+    return crc32(canonical_key(values)) % partitions
