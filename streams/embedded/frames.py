@@ -4,7 +4,7 @@ Numbers are little-endian. A segment is a head and then blocks without gaps; a b
 
     segment  magic+version 4 · partitions u16 · sequence u64 · stamp u64 · salt 16 · bases u64 each · crc u32
     block    magic+version 4 · count u32 · length u32 · stamp u64 · crc of the body u32 · crc of the head u32
-             body: a table of (partition u16, length u32, offset u64) a message, then the payloads in turn
+             body: a table of (partition u16, offset u64, length u32) a message, then the payloads in turn
 
 The crc of a block's head is seeded with the segment's salt and the block's position. So a payload that
 holds the image of a block, by chance or by malice, is never taken for one.
@@ -27,7 +27,7 @@ _SEGMENT_MAGIC: Final = b"SLS\x01"
 _SEGMENT: Final = struct.Struct("<4sHQQ16s")
 _BLOCK: Final = struct.Struct("<4sIIQI")
 _BLOCK_HEAD: Final = struct.Struct("<4sIIQII")
-_ROW: Final = struct.Struct("<HIQ")
+_ROW: Final = struct.Struct("<HQI")
 _CRC: Final = struct.Struct("<I")
 
 BLOCK_HEAD_BYTES: Final = _BLOCK_HEAD.size
@@ -68,13 +68,13 @@ class Block(NamedTuple):
     body: memoryview
 
     def rows(self) -> Iterator[tuple[int, int, int]]:
-        """Yield (partition, length of the payload, offset) of each message."""
+        """Yield (partition, offset, length of the payload) of each message."""
         return _ROW.iter_unpack(self.body[: self.head.messages * _ROW.size])
 
     def messages(self, partition: int, first: int, end: int) -> Iterator[Message]:
         """Yield the partition's messages whose offset is in [first, end)."""
         at = self.head.messages * _ROW.size
-        for owner, length, offset in self.rows():
+        for owner, offset, length in self.rows():
             if owner == partition and first <= offset < end:
                 yield Message(offset, self.head.stamp, bytes(self.body[at : at + length]))
             at += length
@@ -109,7 +109,7 @@ def block_bytes(count: int, payload_bytes: int) -> int:
 
 def encode_block(entries: Sequence[Entry], stamp: int, salt: bytes, position: int) -> bytes:
     """Return the block of `entries` for this position of the segment with this salt."""
-    parts = [_ROW.pack(partition, len(payload), offset) for partition, offset, payload in entries]
+    parts = [_ROW.pack(partition, offset, len(payload)) for partition, offset, payload in entries]
     parts += [payload for _, _, payload in entries]
     body = b"".join(parts)
     fixed = _BLOCK.pack(BLOCK_MAGIC, len(entries), len(body), stamp, crc32(body))

@@ -54,13 +54,13 @@ class SegmentIndex:
         """What the segment holds so far."""
         return Extent(self.size, self.stamp, tuple(self.nexts))
 
-    def add(self, end: int, stamp: int, messages: Iterable[tuple[int, int]]) -> None:
-        """Take in the block from `size` to `end`; `messages` are its (partition, offset) in order.
+    def add(self, end: int, stamp: int, messages: Iterable[tuple[int, int, object]]) -> None:
+        """Take in the block from `size` to `end`; `messages` are its (partition, offset, _) in order.
 
         Raises: ValueError where an offset is not the partition's next.
         """
         position = self.size
-        for partition, offset in messages:
+        for partition, offset, _ in messages:
             if partition >= len(self.nexts) or offset != self.nexts[partition]:
                 raise ValueError(f"offset {offset} of partition {partition} is out of turn")
             places = self._places[partition]

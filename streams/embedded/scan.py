@@ -52,11 +52,7 @@ def scan(fd: int, path: Path, head: SegmentHead, end: int) -> SegmentIndex:
     index = SegmentIndex(head)
     for block in blocks(fd, head.salt, head.size, end):
         try:
-            index.add(
-                block.head.end,
-                block.head.stamp,
-                ((partition, offset) for partition, _, offset in block.rows()),
-            )
+            index.add(block.head.end, block.head.stamp, block.rows())
         except ValueError as error:
             raise damaged(path, block.head.position, str(error)) from error
     return index

@@ -68,7 +68,7 @@ class Active:
             with suppress(OSError):
                 os.ftruncate(self._fd, size)
             raise
-        self.index.add(size + len(data), stamp, ((partition, offset) for partition, offset, _ in entries))
+        self.index.add(size + len(data), stamp, entries)
 
     def sealed(self) -> Sealed:
         """Return what it is once nobody writes it any more."""

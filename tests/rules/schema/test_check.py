@@ -102,7 +102,7 @@ def test_texts_that_cannot_be_stored_are_refused_wherever_they_stand() -> None:
 
 def test_lone_surrogates_are_refused_of_declared_schemas_too() -> None:
     dataset = declared({"a": {"type": "string", "minLength": 1}, "o": {"enum": ["x"]}})
-    verdict = check(dataset, {"a": "\ud800"}, {"o": {"\ud800": 1}}, plain=True)
+    verdict = check(dataset, {"a": "\ud800"}, {"o": {"\ud800": 1}})
     assert [code for _, _, code in reasons(verdict)] == [BAD_TEXT, BAD_TEXT]
 
 
@@ -243,7 +243,7 @@ def test_a_value_in_a_message_is_cut() -> None:
 def test_a_required_property_that_is_missing_is_pointed_at() -> None:
     inner = {"type": "object", "required": ["b"], "properties": {"b": {}}}
     dataset = declared({"a": inner, "c": {"type": "string"}}, required=["c"])
-    assert [path for _, path, _ in reasons(check(dataset, {"a": {}}))] == ["/a/b", "/c"]
+    assert {path for _, path, _ in reasons(check(dataset, {"a": {}}))} == {"/a/b", "/c"}
 
 
 def test_a_declared_type_decides_whether_null_is_taken() -> None:

@@ -19,7 +19,7 @@ def indexed(blocks: list[tuple[int, list[int]]]) -> tuple[SegmentIndex, dict[tup
         nexts = list(index.nexts)
         messages = []
         for partition in partitions:
-            messages.append((partition, nexts[partition]))
+            messages.append((partition, nexts[partition], None))
             truth[partition, nexts[partition]] = index.size
             nexts[partition] += 1
         index.add(index.size + size, 100 + stamp, messages)
@@ -68,11 +68,11 @@ def test_a_file_that_is_missing_damaged_or_of_another_segment_is_none(tmp_path: 
 @pytest.mark.parametrize("message", [(0, 6), (0, 4), (3, 0)])
 def test_an_offset_out_of_turn_is_refused(message: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match="out of turn"):
-        SegmentIndex(HEAD).add(100, 1, [message])
+        SegmentIndex(HEAD).add(100, 1, [(*message, None)])
 
 
 def test_it_is_bounded_by_the_size_of_the_segment_and_not_by_its_messages() -> None:
     index = SegmentIndex(HEAD)
     for n in range(20_000):
-        index.add(index.size + 40, 1, [(1, n)])
+        index.add(index.size + 40, 1, [(1, n, None)])
     assert len(index.encode()) < 200 + 16 * (index.size // STRIDE + 1)

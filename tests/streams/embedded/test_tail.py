@@ -36,7 +36,7 @@ def test_it_gives_what_was_added_or_says_that_it_has_it_no_longer(
 
 
 def test_the_newest_block_stays_however_large_and_the_oldest_go_first() -> None:
-    tail = Tail((7,), 1_000)
+    tail = Tail((7,), 500)
     for offset in range(7, 12):
         tail.add([(0, Message(offset, 1, bytes(600)))])
     assert tail.recent(0, 10, 1) is None
