@@ -27,7 +27,7 @@ The administrator's token is {where}. To try it, in another terminal:
 
   # make a rule
   curl -X POST {url}/v1/rules/acme -H "Authorization: Bearer $T" \\
-    -d '{{"id": "hot", "on": "readings", "where": "temp > 30", "message": "{{{{ station }}}}: {{{{ temp }}}}"}}'
+    -d '{{"id": "hot", "on": "readings", "where": "temp > 30", "message": "{{{{ station }}}}"}}'
 
   # write a record
   curl -X POST {url}/v1/record/acme/readings -H "Authorization: Bearer $T" \\

@@ -1,10 +1,11 @@
 """The command line: `sluice serve`, `check`, `settings`, `token`, `demo`."""
 
 import asyncio
+import gc
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 import uvloop
@@ -29,6 +30,8 @@ app = typer.Typer(
     help="Sluice: durable writes in; rows, events and alerts out. Every setting is an environment variable "
     "SLUICE_…; 'sluice settings' lists them.",
 )
+
+GC_ALLOCATIONS: Final = 50_000
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.", show_default="8080")]
@@ -56,6 +59,7 @@ async def _serve(settings: Settings) -> int:
         except (WrongSetting, LogError, AnotherLogError) as error:
             print(f"sluice: {error}", file=sys.stderr)
             return 2 if isinstance(error, WrongSetting) else 1
+        _settle_memory()
         warn_if_open(settings)
         print(banner(running, settings), flush=True)
         await lifecycle.until_asked()
@@ -64,6 +68,17 @@ async def _serve(settings: Settings) -> int:
         except ExceptionGroup:
             return 1
     return lifecycle.exit_status
+
+
+def _settle_memory() -> None:
+    """Let the garbage collector leave alone what lives as long as the process, and look less often.
+
+    Batches are thousands of dicts that reference counting frees; looking through them for cycles each 700
+    allocations took a fifth of the loaded loop.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_ALLOCATIONS, 20, 50)
 
 
 @app.command()

@@ -114,7 +114,11 @@ async def start(settings: Settings, lifecycle: Lifecycle, out: TextIO = sys.stdo
     setting = Setting(known.epoch, Hold(0, known.run), known.secret, time.time_ns, settings.limits())
     judge = Judge(log, store, catalogue, receipts, setting, meter, raised)
     persist = Persist(log, store, catalogue, receipts, setting, meter)
-    await _workers(lifecycle, health, log, meter, persist, judge)
+    workers = {
+        "persist": Worker(persist, WRITES, log, lambda: receipts.awaited, meter),
+        "judge": Worker(judge, EVENTS, log, lambda: False, meter),
+    }
+    await _begin(lifecycle, health, workers)
     announcer = Announcer(log, store)
     mint = Mint(known.run, known.secret, time.time_ns)
     outcomes = Outcomes(receipts, store, mint)
@@ -252,19 +256,8 @@ async def _courier(
     return courier
 
 
-async def _workers(
-    lifecycle: Lifecycle,
-    health: Parts,
-    log: EmbeddedLog,
-    meter: PrometheusMeter,
-    persist: Persist,
-    judge: Judge,
-) -> None:
-    """Start both agents together: Faust takes a moment for each."""
-    workers = {
-        "persist": Worker(persist, WRITES, log, meter),
-        "judge": Worker(judge, EVENTS, log, meter),
-    }
+async def _begin(lifecycle: Lifecycle, health: Parts, workers: dict[str, Worker]) -> None:
+    """Start all agents together: Faust takes a moment for each."""
     parts = {role: health.register(role) for role in workers}
     for role, worker in workers.items():
         lifecycle.on_stop(role, worker.stop)

@@ -53,6 +53,11 @@ def read_write_id(text: str, secret: bytes) -> tuple[int, int] | None:
     return int.from_bytes(raw[:4], "big"), int.from_bytes(raw[4:12], "big")
 
 
+def run_and_counter(text: str) -> tuple[int, int]:
+    """Return (run, counter) of an id that is known to be ours: it comes from the log."""
+    return int(text[:8], 16), int(text[8:24], 16)
+
+
 def _mac(body: bytes, secret: bytes) -> bytes:
     return blake2b(body, digest_size=_MAC_BYTES, key=secret[:64]).digest()
 

@@ -50,7 +50,7 @@ class Message(NamedTuple):
 
 
 class Log(Protocol):
-    """A durable log. Everything but `read` is called on the event loop it was opened on.
+    """A durable log. Every method is called on the event loop that it was opened on.
 
     Only durable messages are ever seen, and a message once seen stays, in its place, until a trim. Stamps
     never go back within a topic, not over restarts either.
@@ -87,7 +87,7 @@ class Log(Protocol):
         """
 
     def read(self, topic: str, partition: int, offset: int, max_bytes: int) -> list[Message]:
-        """Do as `fetch` does, in the calling thread, which waits for the disk where memory is not enough."""
+        """Do as `fetch` does, but hold up the loop where memory is not enough: for tools that have one task."""
 
     def bounds(self, topic: str, partition: int) -> tuple[int, int]:
         """Return the offset of the first message kept and the offset the next message will have."""

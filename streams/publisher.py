@@ -1,8 +1,8 @@
 """Group commit: entries of one partition that arrive together share an envelope.
 
-One envelope a partition is under way at a time; what arrives meanwhile goes into the next. So an idle
-broker answers after one fsync, and a loaded one makes large envelopes, without a timer to tune; `linger`
-adds a wait for those who want larger ones still.
+One envelope a partition is under way at a time, and one is begun each `linger` at most; what arrives
+meanwhile goes into the next. So an idle broker answers after one fsync, and a loaded one makes few and large
+envelopes, each of which costs the same whatever it holds.
 """
 
 import asyncio
@@ -29,11 +29,12 @@ class _Waiting(NamedTuple):
 class _Lane:
     """What waits for one partition."""
 
-    __slots__ = ("busy", "waiting")
+    __slots__ = ("begun", "busy", "waiting")
 
     def __init__(self) -> None:
         self.waiting: deque[_Waiting] = deque()
         self.busy = False
+        self.begun = 0.0
 
 
 class Publisher:
@@ -64,11 +65,16 @@ class Publisher:
         lane.waiting.append(_Waiting(entry, fold(workspace), alone, logged))
         if not lane.busy:
             lane.busy = True
-            if self._linger > 0:
-                self._loop.call_later(self._linger, self._flush, partition)
-            else:
-                self._loop.call_soon(self._flush, partition)
+            self._soon(partition, lane)
         return logged
+
+    def _soon(self, partition: int, lane: "_Lane") -> None:
+        """Begin the next envelope, `linger` after the one before."""
+        wait = lane.begun + self._linger - self._loop.time()
+        if wait > 0:
+            self._loop.call_later(wait, self._flush, partition)
+        else:
+            self._loop.call_soon(self._flush, partition)
 
     def _flush(self, partition: int) -> None:
         lane = self._lanes[partition]
@@ -76,6 +82,7 @@ class Publisher:
         if not batch:
             lane.busy = False
             return
+        lane.begun = self._loop.time()
         appended = self._log.append(WRITES, partition, join([waiting.entry for waiting in batch]))
         appended.add_done_callback(lambda future: self._logged(partition, batch, future))
 
@@ -105,7 +112,11 @@ class Publisher:
             for waiting in batch:
                 if not waiting.logged.done():
                     waiting.logged.set_result(offset)
-        self._flush(partition)
+        lane = self._lanes[partition]
+        if lane.waiting:
+            self._soon(partition, lane)
+        else:
+            lane.busy = False
 
     def _fail(self, batch: Sequence[_Waiting], error: BaseException) -> None:
         for waiting in batch:

@@ -1,6 +1,7 @@
 """The topics there are, and which partition a record belongs to."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final
 from zlib import crc32
 
@@ -11,6 +12,7 @@ WRITES: Final = "writes"
 EVENTS: Final = "events"
 
 
+@lru_cache(maxsize=65_536)
 def dataset_partition(workspace: str, made_as: str, partitions: int) -> int:
     """Return the partition of all records of a dataset without `partitionBy`.
 

@@ -1,8 +1,6 @@
 """JSON and NDJSON bodies to records."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
@@ -22,18 +20,17 @@ _TRIED: Final = frozenset(
 _decode = msgspec.json.Decoder().decode
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(msgspec.Struct, frozen=True):
     """The members of a body, not looked at yet.
 
     `indexes` gives each record's place in the request where lines before it were refused, else None.
     `plain` promises that the body held no run of 16 digits and no U+0000.
     """
 
-    records: Sequence[Any]
+    records: list[Any]
     plain: bool
     indexes: list[int] | None = None
-    refusals: list[Refusal] = field(default_factory=list)
+    refusals: list[Refusal] = []
 
 
 def decode(body: bytes, content_type: bytes | None) -> Decoded:

@@ -1,7 +1,6 @@
 """Answers as bytes, for the parts that speak ASGI themselves."""
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
@@ -18,13 +17,12 @@ _PROBLEM: Final = (b"content-type", b"application/problem+json")
 encode: Final = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """A whole HTTP answer. `headers` come beside content type and length."""
 
     status: int
     body: bytes = b""
-    headers: tuple[tuple[bytes, bytes], ...] = field(default=())
+    headers: tuple[tuple[bytes, bytes], ...] = ()
     content_type: tuple[bytes, bytes] = _JSON
 
     async def send(self, send: Send) -> None:

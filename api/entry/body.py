@@ -2,7 +2,7 @@
 
 import asyncio
 import zlib
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, Final
 
 from api.entry.answer import Receive
@@ -19,29 +19,21 @@ class GoneError(Exception):
     """The caller went away before the body was whole."""
 
 
-def header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes | None:
-    """Return a header's value."""
-    for key, value in headers:
-        if key == name:
-            return value
-    return None
-
-
 async def receive_body(
-    receive: Receive, headers: Iterable[tuple[bytes, bytes]], held: Held, wire: int, most: int
+    receive: Receive, headers: Mapping[bytes, bytes], held: Held, wire: int, most: int
 ) -> bytes:
     """Return the whole body, decompressed.
 
     `wire` and `most` are the limits in bytes before and after. Raises: Problem, GoneError.
     """
-    headers = list(headers)
-    declared = header(headers, b"content-length")
+    declared = headers.get(b"content-length")
     if declared is not None and declared.isdigit() and int(declared) > wire:
         raise _too_large(f"{int(declared)} bytes", wire)
     parts: list[bytes] = []
     size = 0
     while True:
-        message = await _next(receive)
+        # a timer costs as much as a small body, and the first piece came with the head, nearly always
+        message = await (_next(receive) if size else receive())
         if message["type"] == "http.disconnect":
             raise GoneError
         part = message.get("body", b"")
@@ -54,7 +46,7 @@ async def receive_body(
         if not message.get("more_body", False):
             break
     body = parts[0] if len(parts) == 1 else b"".join(parts)
-    encoding = header(headers, b"content-encoding")
+    encoding = headers.get(b"content-encoding")
     return body if encoding is None else _decompress(body, encoding, held, most)
 
 

@@ -23,7 +23,7 @@ def caller(request: Request, scope: Scope, workspace: str | None, dataset: str |
     Raises: Problem(no_token, bad_token, forbidden).
     """
     gate = services_of(request).gate
-    token = gate.identify(request.scope["headers"], request.scope["query_string"])
+    token = gate.identify(dict(request.scope["headers"]), request.scope["query_string"])
     gate.allow(token, scope, workspace, dataset)
     return token
 
@@ -42,7 +42,7 @@ async def body_of(request: Request, workspace: str) -> bytes:
     held = services.inflight.hold(workspace, 0)
     try:
         limits = services.limits
-        headers = request.scope["headers"]
+        headers = dict(request.scope["headers"])
         return await receive_body(request.receive, headers, held, limits.wire_bytes, limits.body_bytes)
     finally:
         held.release()

@@ -1,7 +1,7 @@
 """Who is calling, and whether they may."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from api.entry.credentials import secret_of
 from rules.errors import BAD_TOKEN, FORBIDDEN, NO_TOKEN, Problem
@@ -22,7 +22,7 @@ class Gate:
         """Replace what is known."""
         self._tokens = tokens
 
-    def identify(self, headers: Iterable[tuple[bytes, bytes]], query: bytes) -> Token:
+    def identify(self, headers: Mapping[bytes, bytes], query: bytes) -> Token:
         """Return the caller's token.
 
         Raises: Problem(no_token, bad_token).

@@ -7,9 +7,9 @@ refuses by name only what no longer fits.
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
+from msgspec import Struct
 from sqlalchemy import Connection
 
 from api.lane.door import Draft, Options
@@ -38,8 +38,7 @@ TRIES: Final = 20
 CHECKERS: Final = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(Struct, frozen=True):
     """The records of one draft that may be written, and why the others may not.
 
     `dataset` is None for a publish-only write to a name that has none. `indexes` places the records in

@@ -4,8 +4,9 @@ The cut depends on nothing but the records, so a keyed write that is sent again 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from api.lane.admit import Admitted
 from api.lane.door import Options
@@ -23,8 +24,7 @@ class Part(NamedTuple):
     records: int
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(Struct, frozen=True):
     """What all parts of a write have in common. `at` is the arrival in ns."""
 
     write_id: str

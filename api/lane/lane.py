@@ -3,7 +3,6 @@
 A plain ASGI callable, because routing and injection cost more than everything else a small write needs.
 """
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -97,9 +96,10 @@ class Lane:
         try:
             limits = parts.limits
             body = await receive_body(receive, request.headers, held, limits.wire_bytes, limits.body_bytes)
-            reading = door.read(request, body)
+            reading = door.read(request, target, body)
             for draft in reading.drafts:
-                parts.gate.allow(request.token, "write", target.workspace, draft.dataset)
+                if draft.dataset is not target.dataset:
+                    parts.gate.allow(request.token, "write", target.workspace, draft.dataset)
             key = keyed(request, target.workspace, body, limits)
             claim = await parts.once.find(key) if key is not None else None
             written = await self._write(target, reading, key, claim, held)
@@ -110,7 +110,7 @@ class Lane:
         return door.answer(request, written)
 
     def _identify(self, door: Door, scope: Scope) -> tuple[Request, Target]:
-        headers, query = scope["headers"], scope["query_string"]
+        headers, query = dict(scope["headers"]), scope["query_string"]
         if scope["method"] != "POST":
             raise Problem(METHOD_NOT_ALLOWED, f"Send {scope['path']} with POST.")
         token = self._parts.gate.identify(headers, query)
@@ -203,30 +203,29 @@ class Lane:
 
     async def _append(self, stamp: Stamp, pieces: list[Part], held: Held) -> None:
         """Append all parts; what the write holds in memory is given back when its appends end."""
-        publisher, workspace = self._parts.publisher, stamp.workspace
-        logged = [publisher.publish(p.partition, p.entry, workspace) for p in pieces]
-        done, late = await asyncio.wait(logged, timeout=stamp.options.timeout)
-        if not late:
-            held.release()
-        for future in late:
-            future.add_done_callback(lambda _: held.release())
-        failed = [error for future in done if (error := future.exception()) is not None]
-        if late or failed:
-            self._parts.meter.count("writes_total", outcome="unknown")
-            raise _unknown(
-                stamp.write_id, failed[0] if failed and not late and len(failed) == len(logged) else None
-            )
-        self._parts.meter.count("writes_total", outcome="logged")
+        publisher, meter = self._parts.publisher, self._parts.meter
+        logged = [publisher.publish(p.partition, p.entry, stamp.workspace) for p in pieces]
+        failed: list[Problem] = []
+        for future in logged:
+            try:
+                await future
+            except Problem as problem:
+                failed.append(problem)
+        held.release()
+        if failed:
+            meter.count("writes_total", outcome="unknown")
+            raise _unlogged(stamp.write_id, failed, len(logged))
+        meter.count("writes_total", outcome="logged")
 
 
-def _unknown(write_id: str, error: BaseException | None) -> Problem:
-    """Return why a write was not acknowledged: refused as a whole, or nobody knows."""
-    if isinstance(error, Problem):
-        extra = {**error.extra, **({"writeId": write_id} if error.code is OUTCOME_UNKNOWN else {})}
-        return Problem(error.code, error.detail, extra=extra)
+def _unlogged(write_id: str, failed: list[Problem], parts: int) -> Problem:
+    """Return why a write was not acknowledged: nothing of it is in the log, or nobody knows."""
+    refused = [problem for problem in failed if problem.code is not OUTCOME_UNKNOWN]
+    if len(refused) == parts:
+        return refused[0]
     return Problem(
         OUTCOME_UNKNOWN,
-        "The log did not say in time whether it has the write. It may be stored yet; send it again with "
-        "the same Idempotency-Key to be sure.",
+        "The log did not say of every part of the write whether it has it. It may be stored yet; send it "
+        "again with the same Idempotency-Key to be sure.",
         extra={"outcome": "unknown", "writeId": write_id},
     )

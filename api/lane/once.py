@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Final
 
-from api.entry.body import header
 from api.lane.admit import Admitted
 from api.lane.door import Draft, Request
 from rules.errors import BAD_PARAMETER, IDEMPOTENCY_CONFLICT, STORE_UNAVAILABLE, Later, Problem
@@ -33,7 +32,7 @@ def keyed(request: Request, workspace: str, body: bytes, limits: Limits) -> Keye
 
     Raises: Problem(bad_parameter).
     """
-    given = header(request.headers, b"idempotency-key")
+    given = request.headers.get(b"idempotency-key")
     if given is None:
         return None
     key = given.decode("latin-1").strip()
@@ -41,7 +40,7 @@ def keyed(request: Request, workspace: str, body: bytes, limits: Limits) -> Keye
         raise Problem(BAD_PARAMETER, f"Idempotency-Key must have 1 to {limits.idempotency_chars} characters.")
     digest = blake2b(body, digest_size=32)
     digest.update(repr(request.params.everything_but("wait", "timeout")).encode())
-    digest.update((header(request.headers, b"content-type") or b"").lower())
+    digest.update(request.headers.get(b"content-type", b"").lower())
     return Keyed(f"{fold(workspace)} {request.method} {request.path}", key, digest.digest())
 
 

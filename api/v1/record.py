@@ -4,7 +4,6 @@ from typing import Any, Final
 
 from api.decode.records import decode
 from api.entry.answer import Answer, json_answer, problem
-from api.entry.body import header
 from api.lane.door import Draft, Options, Reading, Request, Target, Written
 from rules.envelope import Handling
 from rules.errors import BAD_PARAMETER, NOT_FOUND, Problem
@@ -23,6 +22,7 @@ class RecordDoor:
 
     def __init__(self, *, wait: bool) -> None:
         self._wait = wait
+        self._default = Options(wait=wait)
 
     def target(self, request: Request) -> Target:
         segments = request.path.split("/")
@@ -30,12 +30,11 @@ class RecordDoor:
             raise Problem(NOT_FOUND, f"Send it to {'/'.join(segments[:3])}/WORKSPACE/DATASET.")
         return Target(segments[3], segments[4])
 
-    def read(self, request: Request, body: bytes) -> Reading:
-        options = self._options(request)
-        decoded = decode(body, header(request.headers, b"content-type"))
-        dataset = self.target(request).dataset
-        assert dataset is not None
-        draft = Draft(dataset, list(decoded.records), decoded.plain, decoded.indexes)
+    def read(self, request: Request, target: Target, body: bytes) -> Reading:
+        options = self._options(request) if request.query else self._default
+        decoded = decode(body, request.headers.get(b"content-type"))
+        assert target.dataset is not None
+        draft = Draft(target.dataset, decoded.records, decoded.plain, decoded.indexes)
         return Reading([draft], options, decoded.refusals)
 
     def _options(self, request: Request) -> Options:

@@ -18,7 +18,7 @@ async def tell(request: Request, write_id: str) -> dict[str, Any]:
     Kept 7 days. A token of another workspace is told that there is no such write.
     """
     services = services_of(request)
-    token = services.gate.identify(request.scope["headers"], request.scope["query_string"])
+    token = services.gate.identify(dict(request.scope["headers"]), request.scope["query_string"])
     told = await services.outcomes.tell(write_id, services.clock())
     workspace, dataset = told.get("workspace"), told.get("dataset")
     visible = token.administrator or workspace is None

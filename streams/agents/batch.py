@@ -79,21 +79,41 @@ def prepare(
     """
     works = []
     seen = set(repeats)
+    to_store: dict[int, list[Work]] = {}
     for place in placed:
         entry = place.entry
         dataset = known.get(entry.dataset_id)
         work = Work(place, dataset, records_of(entry))
         if (entry.id, entry.part) in seen:
             work.repeated = True
-        elif entry.flags & Flags.PERSIST and (dataset is None or entry.dataset_id in ended):
-            gone = Never(DATASET_GONE, f"the dataset {entry.dataset!r} was deleted before this was stored")
-            work.aside = dict.fromkeys(range(len(work.records)), gone)
-        elif dataset is not None and entry.flags & Flags.PERSIST:
-            work.records, work.aside = stored_form(dataset, work.records)
+        elif _persists(work):
+            if dataset is None or entry.dataset_id in ended:
+                gone = Never(
+                    DATASET_GONE, f"the dataset {entry.dataset!r} was deleted before this was stored"
+                )
+                work.aside = dict.fromkeys(range(len(work.records)), gone)
+            else:
+                to_store.setdefault(dataset.id, []).append(work)
         if isinstance(entry, Redrive) or entry.keyed:
             seen.add((entry.id, entry.part))
         works.append(work)
+    for mine in to_store.values():
+        _bring_into_form(mine)
     return works
+
+
+def _bring_into_form(works: Sequence[Work]) -> None:
+    """Bring all records of one dataset into stored form at once: it goes by column, not by record."""
+    dataset = works[0].dataset
+    assert dataset is not None
+    records, bad = stored_form(dataset, [record for work in works for record in work.records])
+    start = 0
+    for work in works:
+        end = start + len(work.records)
+        work.records = records[start:end]
+        if bad:
+            work.aside = {i - start: never for i, never in bad.items() if start <= i < end}
+        start = end
 
 
 def keys_wanted(works: Sequence[Work]) -> dict[int, tuple[Dataset, set[bytes]]]:

@@ -17,6 +17,9 @@ from streams.log import Message
 
 logger = logging.getLogger(__name__)
 
+BREATH: Final = 2.0
+LONGEST_BREATH: Final = 0.05
+
 CHUNK_BYTES: Final = 2 * 1024 * 1024
 RETRY_FIRST: Final = 0.05
 RETRY_MOST: Final = 5.0
@@ -63,10 +66,19 @@ class PartitionTask:
 
     `room` is called whenever the task can take another chunk. At most one chunk waits while one is
     being applied, so a partition holds at most twice `CHUNK_BYTES`.
+
+    Applying costs nearly the same for one message as for a hundred. So after a chunk the task breathes:
+    it takes no other for twice the time that one took, 50 ms at the most, unless `hurry` says that
+    somebody waits. An idle broker feels nothing of it, a loaded one gets large batches.
     """
 
-    def __init__(self, step: Step, partition: int, room: Callable[[], None], meter: Meter) -> None:
+    def __init__(
+        self, step: Step, partition: int, room: Callable[[], None], hurry: Callable[[], bool], meter: Meter
+    ) -> None:
         self.partition = partition
+        self._hurry = hurry
+        self._breathing = False
+        self._loop = asyncio.get_running_loop()
         self.stopped: str | None = None
         self.claimed = asyncio.Event()
         self._step = step
@@ -82,7 +94,9 @@ class PartitionTask:
     @property
     def wanted(self) -> int | None:
         """The offset to fetch from, or None while there is no room or no claim."""
-        return self._position if self._waiting is None else None
+        if self._waiting is not None or (self._breathing and not self._hurry()):
+            return None
+        return self._position
 
     @property
     def idle(self) -> bool:
@@ -121,9 +135,16 @@ class PartitionTask:
                 await self._arrived.wait()
                 self._arrived.clear()
                 chunk, self._waiting = self._waiting, None
-                self._room()
-                if chunk is not None and chunk.messages[0].offset == self._expected:
-                    await self._apply(chunk)
+                if chunk is None or chunk.messages[0].offset != self._expected:
+                    self._room()
+                    continue
+                self._breathing = True
+                began = self._loop.time()
+                await self._apply(chunk)
+                took = self._loop.time() - began
+                self._meter.time("apply_seconds", took, role=self._step.role)
+                self._loop.call_later(min(took * BREATH, LONGEST_BREATH), self._breathed)
+
         except Lost:
             self._stop("another worker has taken it over")
         except Exception as error:
@@ -137,6 +158,10 @@ class PartitionTask:
                 self._expected,
                 extra={"action": "partition_stopped"},
             )
+
+    def _breathed(self) -> None:
+        self._breathing = False
+        self._room()
 
     async def _claim(self) -> None:
         async for attempt in self._retrying():

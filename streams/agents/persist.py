@@ -6,6 +6,7 @@ rows, outcomes → advance → commit → wake who waits. A crash between the ap
 events, and their origins drop the repeat.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, TypeVar
 
@@ -150,11 +151,12 @@ class Persist:
         return (await committed(self._store.write(transaction)))[1]
 
     def _count(self, made: Plan) -> None:
-        for work in made.works:
-            for applied in work.applied.values():
-                self._meter.count("records_stored_total", outcome=applied.outcome.value)
-            for never in work.aside.values():
-                self._meter.count("records_quarantined_total", code=never.code.name)
+        stored = Counter(a.outcome.value for work in made.works for a in work.applied.values())
+        for became, number in stored.items():
+            self._meter.count("records_stored_total", number, outcome=became)
+        aside = Counter(never.code.name for work in made.works for never in work.aside.values())
+        for code, number in aside.items():
+            self._meter.count("records_quarantined_total", number, code=code)
 
 
 def _batches(messages: Sequence[Message]) -> Iterator[list[tuple[Message, Envelope]]]:

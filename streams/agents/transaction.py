@@ -6,7 +6,7 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from rules.envelope import DatasetEnd, Delete, Redrive
-from rules.ids import read_write_id
+from rules.ids import run_and_counter
 from rules.quarantine import Failures, count
 from rules.schema.dataset import Dataset
 from storage import datasets, quarantine, removal, writes
@@ -30,7 +30,7 @@ def writing(
         for quarantine_id in made.redriven:
             quarantine.drop(c, quarantine_id)
         quarantine.keep(c, made.quarantined)
-        _keep(c, made.works, outcomes, place.partition, setting.secret, now)
+        _keep(c, made.works, outcomes, place.partition, now)
         before = Failures(place.aside_row, place.aside_recent, place.seen_recent)
         failures = count(before, _verdicts(made.works))
         place = replace(
@@ -56,16 +56,15 @@ def _verdicts(works: Sequence[Work]) -> list[bool]:
 
 
 def _keep(
-    c: Connection, works: Sequence[Work], outcomes: Sequence[Outcome], partition: int, secret: bytes, now: int
+    c: Connection, works: Sequence[Work], outcomes: Sequence[Outcome], partition: int, now: int
 ) -> None:
     packed: dict[tuple[int, int], tuple[list[int], list[Outcome]]] = {}
     for work, result in zip((w for w in works if not w.repeated), outcomes, strict=True):
         entry, offset = work.placed.entry, work.placed.offset
-        minted = read_write_id(result.id, secret)
-        if minted is None or isinstance(entry, Redrive) or entry.keyed or work.aside:
+        if isinstance(entry, Redrive) or entry.keyed or work.aside:
             writes.keep_own(c, result, (partition, offset), now)
             continue
-        run, counter = minted
+        run, counter = run_and_counter(result.id)
         counters, mine = packed.setdefault((run, offset), ([], []))
         counters.append(counter)
         mine.append(result)

@@ -20,14 +20,17 @@ STOP_SECONDS: Final = 5.0
 class Worker:
     """Runs one role over all partitions of one topic.
 
-    One app (and so one consumer) a role: with one app for both, a full queue of one topic starves the
+    `hurry` tells whether somebody waits for what the role does. One app (and so one consumer) a role: with one app for both, a full queue of one topic starves the
     other.
     """
 
-    def __init__(self, step: Step, topic: str, log: EmbeddedLog, meter: Meter) -> None:
+    def __init__(
+        self, step: Step, topic: str, log: EmbeddedLog, hurry: Callable[[], bool], meter: Meter
+    ) -> None:
         self.log = log
         self.room = asyncio.Event()
         self._step = step
+        self._hurry = hurry
         self._meter = meter
         self._tasks: dict[int, PartitionTask] = {}
         self._running = asyncio.Event()
@@ -73,7 +76,7 @@ class Worker:
         gone = [self._tasks.pop(p) for p in list(self._tasks) if p not in wanted]
         await asyncio.gather(*(task.end() for task in gone))
         for partition in sorted(wanted - self._tasks.keys()):
-            task = PartitionTask(self._step, partition, self.room.set, self._meter)
+            task = PartitionTask(self._step, partition, self.room.set, self._hurry, self._meter)
             self._tasks[partition] = task
             task.start(self._on_stopped)
         self._running.set()

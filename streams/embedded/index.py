@@ -2,7 +2,7 @@
 
 The index is sparse: a partition gets an entry where a block holds its messages and its last entry is 16 KB
 or more behind. The file beside a segment is only a shortcut: it is not synced, and one that is missing,
-damaged, of other bytes order or of another segment is made again by scanning. Its layout, in the machine's
+damaged, of another byte order or of another segment is made again by scanning. Its layout, in the machine's
 own order:
 
     magic 4 · partitions u32 · sequence u64 · salt 16 · size u64 · stamp u64 ·

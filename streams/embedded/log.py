@@ -101,7 +101,7 @@ class EmbeddedLog:
         return messages
 
     def read(self, topic: str, partition: int, offset: int, max_bytes: int) -> list[Message]:
-        """Return messages from `offset` on; the caller waits for the disk where it must."""
+        """Return messages from `offset` on; holds up the loop where memory has them no longer."""
         found = self._find(topic, partition)
         messages = found.recent(partition, offset, max_bytes)
         if messages is None:
