@@ -18,7 +18,15 @@ from api.lane.lane import Parts as LaneParts
 from api.services import Services
 from api.v1 import alerts, events, rules, subscriptions, writes
 from api.v1.record import RecordDoor
-from rules.errors import BAD_REQUEST, INTERNAL, METHOD_NOT_ALLOWED, NOT_FOUND, Problem
+from rules.errors import (
+    BAD_REQUEST,
+    INTERNAL,
+    METHOD_NOT_ALLOWED,
+    NOT_FOUND,
+    STORE_UNAVAILABLE,
+    Later,
+    Problem,
+)
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -62,6 +70,10 @@ def _rest(services: Services) -> FastAPI:
     @app.exception_handler(Problem)
     async def _problem(_: Request, error: Problem) -> Response:
         return _response(problem(error))
+
+    @app.exception_handler(Later)
+    async def _later(_: Request, error: Later) -> Response:
+        return _response(problem(Problem(STORE_UNAVAILABLE, f"The database can't do this now: {error}.")))
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_: Request, error: RequestValidationError) -> Response:

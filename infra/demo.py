@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from signal import SIGINT, SIGTERM
-from time import perf_counter
+from time import perf_counter, time_ns
 from typing import Final
 
 from aiohttp import ClientConnectionError, ClientSession
@@ -27,6 +27,12 @@ SETTLE: Final = 60.0
 
 STOPPED: Final = 130
 
+_TROUBLES: Final = (NoDataError, BrokerFailed, Refused, Busy, ClientConnectionError, TimeoutError)
+
+
+class _AskedToStop(Exception):
+    """A signal asked the demo to stop."""
+
 
 async def run_demo(rows: int) -> int:
     """Replay at most `rows` records and return the exit status: 0 if and only if everything adds up.
@@ -40,12 +46,9 @@ async def run_demo(rows: int) -> int:
     except _AskedToStop:
         console.print("Stopped; the demo's broker and its data are gone.")
         return STOPPED
-    except NoDataError as error:
-        console.print(str(error), markup=False)
-        return 2
-    except* (BrokerFailed, Refused, Busy, ClientConnectionError, TimeoutError) as failures:
-        for failure in _flat(failures):
-            console.print(f"The demo failed: {failure!s}", markup=False)
+    except (ExceptionGroup, *_TROUBLES) as failure:
+        for sentence in _sentences(failure):
+            console.print(f"The demo failed: {sentence}", markup=False)
         return 1
     console.print(report.table())
     differences = report.differences()
@@ -53,3 +56,89 @@ async def run_demo(rows: int) -> int:
         console.print(difference, style="bold red", markup=False)
     console.print("[bold red]It does not add up.[/]" if differences else "[bold green]Everything adds up.[/]")
     return 1 if differences else 0
+
+
+async def _replayed(readings: Sequence[Reading], console: Console) -> Report:
+    expected = [rule.alerts(readings) for rule in RULES]
+    console.print("Starting a broker of the demo's own …")
+    async with own_broker() as broker, receiving(Receiver()) as receiver, ClientSession() as session:
+        console.print(f"It serves on {broker.url}; {len(readings):,} records are replayed to it.")
+        replay = Replay(session, broker.url, broker.token, WORKSPACE)
+        subscription = await replay.make("subscriptions", {"kind": "webhook", "url": receiver.url})
+        receiver.secret = subscription["secret"]
+        for rule in RULES:
+            await replay.make("rules", rule.declared)
+        with _progress(console) as progress:
+            writing = progress.add_task("written", total=len(readings))
+            storing = progress.add_task("stored", total=len(readings))
+            telling = progress.add_task("alerts delivered", total=sum(expected))
+            receiver.on_arrival(lambda: progress.advance(telling))
+            begun, begun_at = perf_counter(), time_ns()
+            await replay.write(readings, lambda records: progress.advance(writing, records))
+            written = perf_counter()
+            stored = await replay.stored(lambda records: progress.advance(storing, records), SETTLE)
+            with suppress(TimeoutError):
+                async with timeout(SETTLE):
+                    await receiver.until(sum(expected))
+        raised = Counter(alert["rule"] for alert in await replay.alerts())
+    delivered = Counter(arrival.alert["rule"] for arrival in receiver.arrivals.values())
+    return Report(
+        records=len(readings),
+        requests=len(replay.write_ids),
+        retried=replay.retried,
+        accepted=replay.accepted,
+        stored=stored,
+        tallies=tuple(
+            Tally(rule.id, count, raised[rule.id], delivered[rule.id])
+            for rule, count in zip(RULES, expected, strict=True)
+        ),
+        forged=receiver.forged,
+        repeated=receiver.repeated,
+        writing=written - begun,
+        storing=(replay.stored_at - begun_at) / 1e9,
+        to_webhook=tuple(
+            arrival.at - replay.sent[place_of(arrival.alert["event"])]
+            for arrival in receiver.arrivals.values()
+        ),
+    )
+
+
+def _progress(console: Console) -> Progress:
+    columns = (TextColumn("{task.description:>16}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=console)
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """Let SIGINT and SIGTERM cancel what runs within, so that it cleans up. Raises: _AskedToStop."""
+    loop, task = get_running_loop(), current_task()
+    assert task is not None
+    asked: list[int] = []
+
+    def stop(number: int) -> None:
+        asked.append(number)
+        task.cancel()
+
+    for number in (SIGINT, SIGTERM):
+        loop.add_signal_handler(number, stop, number)
+    try:
+        yield
+    except CancelledError as error:
+        if not asked:
+            raise
+        while task.uncancel():
+            pass
+        raise _AskedToStop from error
+    finally:
+        for number in (SIGINT, SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+def _sentences(failure: Exception) -> list[str]:
+    """Return what went wrong, each thing once. Raises: what is no trouble of a kind that was foreseen."""
+    if isinstance(failure, ExceptionGroup):
+        _, unforeseen = failure.split(_TROUBLES)
+        if unforeseen is not None:
+            raise failure
+        return list(dict.fromkeys(text for each in failure.exceptions for text in _sentences(each)))
+    return [str(failure) or type(failure).__name__]

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from asyncio import Future, Task, create_task, get_running_loop, timeout, wait
+from asyncio import Future, Task, create_task, get_running_loop, timeout
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process, create_subprocess_exec
 from collections import deque
 from collections.abc import AsyncIterator
@@ -95,13 +95,17 @@ async def _address(serving: "Future[str]", lines: deque[str]) -> str:
 
 async def _end(process: Process, listening: "Task[None]") -> None:
     try:
-        with suppress(ProcessLookupError):
+        # Once its output has ended it is ending by itself, and a signal could find another process.
+        if not listening.done():
             process.terminate()
-        await wait((listening,), timeout=STOPPED_WITHIN)
+        async with timeout(STOPPED_WITHIN):
+            await process.wait()
+    except TimeoutError:
+        pass
     finally:
         # Also where the wait was cut off by a second Ctrl-C: nothing may outlive the demo.
-        with suppress(ProcessLookupError):
-            if process.returncode is None:
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
                 process.kill()
+            await process.wait()
         listening.cancel()
-        await process.wait()

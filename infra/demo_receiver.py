@@ -44,6 +44,11 @@ class Receiver:
         self._clock = clock
         self._wanted = 0
         self._reached = Event()
+        self._arrived: Callable[[], object] = lambda: None
+
+    def on_arrival(self, arrived: Callable[[], object]) -> None:
+        """Call `arrived` for each notification that comes from now on."""
+        self._arrived = arrived
 
     async def until(self, count: int) -> None:
         """Return once `count` notifications are here."""
@@ -66,6 +71,7 @@ class Receiver:
             return Response(status=503)
         else:
             self.arrivals[notification] = Arrival(loads(body)["data"], came)
+            self._arrived()
             if len(self.arrivals) >= self._wanted:
                 self._reached.set()
         return Response(status=204)

@@ -129,7 +129,7 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
 
 def _hours(path: Path, city: str, form: str) -> Iterator[Reading]:
     for row in _rows(path):
-        at = datetime.strptime(row["date"], form) + _AHEAD  # noqa: DTZ007 - made UTC right here
+        at = datetime.strptime(row["date"], form) + _AHEAD
         yield Reading(HOURS, {"city": city, "at": f"{at:%Y-%m-%dT%H:%M:%SZ}", "temp": float(row["temp"])})
 
 

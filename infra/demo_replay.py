@@ -21,12 +21,14 @@ from tenacity import (
 )
 
 from infra.demo_records import Reading
+from rules.schema.moments import parse_moment
 
 BATCH: Final = 100
-SINGLES_EVERY: Final = 25
+SINGLES_EVERY: Final = 50
 """Of so many batches one is sent record by record."""
 
 AT_ONCE: Final = 16
+ASKING: Final = 4
 PATIENCE: Final = 60.0
 ASK_EVERY: Final = 0.02
 PAGE: Final = 1_000
@@ -55,6 +57,7 @@ class Replay:
         self.sent: dict[str, float] = {}
         self.accepted = 0
         self.retried = 0
+        self.stored_at = 0
         self.write_ids: list[str] = []
         self._session = session
         self._url = url
@@ -85,10 +88,11 @@ class Replay:
     async def stored(self, told: Callable[[int], object], seconds: float) -> int:
         """Return how many records of all writes are stored; `told` is told the records of each write.
 
-        Asks until each write is stored, or `seconds` have passed. Raises: as `write`.
+        Asks until each write is stored, or `seconds` have passed; `stored_at` is then when the last was, in
+        nanoseconds since 1970. Raises: as `write`.
         """
         deadline = get_running_loop().time() + seconds
-        ids = iter(self.write_ids)
+        ids = reversed(self.write_ids)
         total = 0
 
         async def work() -> None:
@@ -99,7 +103,7 @@ class Replay:
                 told(inserted)
 
         async with TaskGroup() as group:
-            for _ in range(AT_ONCE):
+            for _ in range(ASKING):
                 group.create_task(work())
         return total
 
@@ -129,8 +133,11 @@ class Replay:
         clock = get_running_loop().time
         while True:
             told = await self._ask("GET", f"/v1/writes/{write_id}", 200)
-            if told["state"] != "logged" or clock() >= deadline:
-                return int(told.get("inserted", 0))
+            if told["state"] != "logged":
+                self.stored_at = max(self.stored_at, parse_moment(told["storedAt"]))
+                return int(told["inserted"])
+            if clock() >= deadline:
+                return 0
             await sleep(ASK_EVERY)
 
     async def _patiently(self, path: str, body: Any, headers: dict[str, str]) -> Any:

@@ -40,17 +40,16 @@ class Report:
 
     def differences(self) -> list[str]:
         """Return what does not add up, a sentence each."""
-        found = []
+        found = [
+            f"The rule {tally.rule} should have raised {tally.expected} alerts; it raised {tally.raised}, "
+            f"and webhooks told of {tally.delivered}."
+            for tally in self.tallies
+            if not tally.expected == tally.raised == tally.delivered
+        ]
         if self.accepted != self.records:
             found.append(f"{self.records} records were sent and {self.accepted} acknowledged.")
         if self.stored != self.records:
             found.append(f"{self.records} records were sent and {self.stored} stored.")
-        for tally in self.tallies:
-            if not tally.expected == tally.raised == tally.delivered:
-                found.append(
-                    f"The rule {tally.rule} should have raised {tally.expected} alerts; it raised "
-                    f"{tally.raised}, and webhooks told of {tally.delivered}."
-                )
         if self.forged:
             found.append(f"{self.forged} webhooks were not signed as they should be.")
         return found
@@ -62,23 +61,19 @@ class Report:
         for heading in ("expected", "came"):
             table.add_column(heading, justify="right")
         table.add_column("")
-        table.add_row("records written (acknowledged)", _number(self.records), _number(self.accepted))
+        table.add_row("records written", _number(self.records), _number(self.accepted))
         table.add_row("records stored", _number(self.records), _number(self.stored), end_section=True)
         for tally in self.tallies:
             expected = _number(tally.expected)
             table.add_row(f"alerts of {tally.rule}, raised", expected, _number(tally.raised))
-            table.add_row(
-                f"alerts of {tally.rule}, delivered", expected, _number(tally.delivered), end_section=True
-            )
-        again = f"sent again after 429 or 503: {self.retried}"
-        table.add_row("requests", "", _number(self.requests), again)
-        table.add_row("webhooks with a wrong signature", "0", _number(self.forged))
-        table.add_row("webhooks that came twice", "", _number(self.repeated), end_section=True)
-        table.add_row("written, records a second", "", _rate(self.records, self.writing), _s(self.writing))
-        table.add_row("stored, records a second", "", _rate(self.records, self.storing), _s(self.storing))
+            table.add_row("  delivered", expected, _number(tally.delivered), end_section=True)
+        table.add_row("requests", "", _number(self.requests), f"sent again: {self.retried}")
+        table.add_row("webhooks, badly signed", "0", _number(self.forged))
+        table.add_row("webhooks, come twice", "", _number(self.repeated), end_section=True)
+        table.add_row("written a second", "", _rate(self.records, self.writing), _s(self.writing))
+        table.add_row("stored a second", "", _rate(self.records, self.storing), _s(self.storing))
         if self.to_webhook:
-            shares = (("p50", 0.5), ("p99", 0.99))
-            for name, share in shares:
+            for name, share in (("p50", 0.5), ("p99", 0.99)):
                 took = f"{percentile(self.to_webhook, share) * 1e3:,.1f} ms"
                 table.add_row(f"write to webhook, {name}", "", took, "at full speed")
         return table

@@ -17,6 +17,7 @@ from api.app import build
 from api.entry.gate import Gate
 from api.entry.inflight import Inflight
 from api.entry.pressure import Pressure
+from api.entry.quota import Quota
 from api.feeds.feed import AlertFeed
 from api.feeds.live import LiveEvents
 from api.lane.admit import Admission
@@ -150,6 +151,7 @@ async def start(settings: Settings, lifecycle: Lifecycle, out: TextIO = sys.stdo
     lane = LaneParts(
         gate=gate,
         pressure=pressure,
+        quota=Quota(settings.quota_records, settings.quota_bytes),
         inflight=inflight,
         admission=Admission(catalogue, settings.limits(), time.time_ns),
         once=Once(store, time.time_ns),

@@ -15,6 +15,7 @@ from api.entry.gate import Gate
 from api.entry.inflight import Held, Inflight
 from api.entry.params import Params
 from api.entry.pressure import Pressure
+from api.entry.quota import Quota
 from api.lane.admit import Admission, Admitted
 from api.lane.cut import Part, Stamp, cut
 from api.lane.door import Door, Reading, Request, Target, Written
@@ -46,6 +47,7 @@ class Parts:
 
     gate: Gate
     pressure: Pressure
+    quota: Quota
     inflight: Inflight
     admission: Admission
     once: Once
@@ -91,6 +93,7 @@ class Lane:
     async def _carry(self, door: Door, scope: Scope, receive: Receive) -> Answer:
         parts = self._parts
         request, target = self._identify(door, scope)
+        parts.quota.check(request.token.id)
         parts.pressure.check(target.workspace)
         held = parts.inflight.hold(target.workspace, 0)
         try:
@@ -106,6 +109,7 @@ class Lane:
         except BaseException:
             held.release()
             raise
+        parts.quota.spend(request.token.id, written.accepted, len(body))
         parts.meter.count("records_accepted_total", written.accepted)
         return door.answer(request, written)
 

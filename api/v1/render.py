@@ -36,7 +36,9 @@ def form_of(name: str, fields: Sequence[str]) -> Form:
     """
     if name == "csv":
         header = _csv_row(fields)
-        return Form("text/csv; charset=utf-8; header=present", header, b"", b"", lambda r: _csv_row(r.values()))
+        return Form(
+            "text/csv; charset=utf-8; header=present", header, b"", b"", lambda r: _csv_row(r.values())
+        )
     if name == "ndjson":
         return Form("application/x-ndjson", b"", b"", b"", lambda r: encode(r) + b"\n")
     return Form("application/json", b"[", b",", b"]", encode)

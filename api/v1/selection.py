@@ -6,6 +6,7 @@ from urllib.parse import unquote
 from fastapi import Request
 
 from api.entry.params import Params
+from api.lane.barrier import Chosen
 from rules.errors import BAD_PARAMETER, BAD_REQUEST, NOT_FOUND, Problem
 from rules.schema.dataset import ColumnType, Dataset
 from rules.schema.moments import MAX_MOMENT, MIN_MOMENT, parse_date, parse_moment, parse_time
@@ -36,14 +37,6 @@ class Span(NamedTuple):
         return self != (None, None)
 
 
-class Selection(NamedTuple):
-    """Values of the first key columns in stored form, and a half-open range in ns since 1970."""
-
-    key: list[object]
-    begin: int | None
-    end: int | None
-
-
 def address_of(request: Request) -> Address:
     """Return what the path names.
 
@@ -67,7 +60,7 @@ def span_of(params: Params) -> Span:
     return Span(params.text("from"), params.text("to"))
 
 
-def select_in(dataset: Dataset, keys: tuple[str, ...], span: Span) -> Selection:
+def select_in(dataset: Dataset, keys: tuple[str, ...], span: Span) -> Chosen:
     """Return what a path and a range select in a dataset.
 
     Both ends belong to the range, and `to=2024-01-31` means that whole day (in UTC). Against a date column
@@ -80,8 +73,8 @@ def select_in(dataset: Dataset, keys: tuple[str, ...], span: Span) -> Selection:
     last = None if span.end is None else _last("to", span.end)
     if dataset.date is not None and dataset.by_name[dataset.date].type is ColumnType.DATE:
         begin = None if begin is None else max(MIN_MOMENT, begin // _DAY * _DAY)
-        return Selection(values, begin, None if last is None else _end_of_day(last))
-    return Selection(values, begin, None if last is None or last == MAX_MOMENT else last + 1)
+        return Chosen(values, begin, None if last is None else _end_of_day(last))
+    return Chosen(values, begin, None if last is None or last == MAX_MOMENT else last + 1)
 
 
 def _key(dataset: Dataset, keys: tuple[str, ...]) -> list[object]:
@@ -97,7 +90,9 @@ def _key(dataset: Dataset, keys: tuple[str, ...]) -> list[object]:
             "several, and asking by where comes later.",
         )
     if len(keys) > 1 and dataset.subkey not in dataset.key[1:2]:
-        raise Problem(BAD_PARAMETER, f"The dataset {dataset.name!r} has no subkey; leave {keys[1][:60]!r} out.")
+        raise Problem(
+            BAD_PARAMETER, f"The dataset {dataset.name!r} has no subkey; leave {keys[1][:60]!r} out."
+        )
     try:
         return key_values(dataset, keys)
     except ValueError as error:

@@ -112,7 +112,6 @@ class _Writer:
             "highest": LARGEST_INTEGER,
             "int": int,
             "len": len,
-            "list": list,
             "lowest": SMALLEST_INTEGER,
             "matches": matches,
             "member": member,

@@ -9,7 +9,6 @@ from functools import cached_property
 from itertools import islice
 from typing import Any, Final
 
-from jsonschema_rs import Draft202012Validator
 from msgspec import Struct
 
 from rules.errors import (
@@ -29,7 +28,7 @@ from rules.schema.dataset import MAX_EXACT, ColumnType, Dataset
 from rules.schema.derive import exact_schema, follows_references, quick_schema
 from rules.schema.evolve import NOTHING, Additions
 from rules.schema.growth import Growth, Step
-from rules.schema.validator import Violation, compile_schema, violations
+from rules.schema.validator import CompiledSchema, Violation, compile_schema, violations
 from rules.schema.values import (
     MAX_UNSIGNED,
     MIN_INTEGER,
@@ -89,7 +88,7 @@ class Checker:
         return self._one_by_one(records, plain, self._limits.errors_listed if keep is None else keep)
 
     @cached_property
-    def _exact(self) -> Draft202012Validator | None:
+    def _exact(self) -> CompiledSchema | None:
         return compile_schema(exact_schema(self.dataset)) if self.dataset.declared else None
 
     def _quickly(self, records: list[Any]) -> bool:

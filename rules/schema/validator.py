@@ -5,7 +5,7 @@ No reference is followed out of the document, patterns run in linear time, forma
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from jsonschema_rs import Draft202012Validator, RegexOptions, ValidationError, ValidationErrorKind
 
@@ -18,6 +18,9 @@ _VALUE: Final = "\ufffc"
 """Stands for the value in messages, which would show it whole."""
 
 
+CompiledSchema: TypeAlias = Draft202012Validator
+
+
 class Violation(NamedTuple):
     """A rule of a schema that a record breaks. `field` is the property concerned, None for the record."""
 
@@ -27,7 +30,7 @@ class Violation(NamedTuple):
     message: str
 
 
-def compile_schema(schema: Mapping[str, Any]) -> Draft202012Validator:
+def compile_schema(schema: Mapping[str, Any]) -> CompiledSchema:
     """Return the validator of a JSON Schema 2020-12.
 
     Raises: ValueError where a pattern needs more than linear time or 2 MB, or a reference leads nowhere.
@@ -52,7 +55,7 @@ def why_not_compiled(schema: Mapping[str, Any]) -> str | None:
     return None
 
 
-def violations(validator: Draft202012Validator, record: Mapping[str, Any]) -> Iterator[Violation]:
+def violations(validator: CompiledSchema, record: Mapping[str, Any]) -> Iterator[Violation]:
     """Yield the rules of the schema that the record breaks. Its nesting must have been bounded."""
     try:
         for error in validator.iter_errors(record):

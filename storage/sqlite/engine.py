@@ -93,7 +93,7 @@ class SqliteStore:
         if engine is None:
             engine = self._local.engine = _engine(lambda: _open_reader(self._path))
             self._opened.append(engine)
-        with _verdicts(), engine.connect() as connection, connection.begin():
+        with verdicts(), engine.connect() as connection, connection.begin():
             return body(connection)
 
     def _run(self) -> None:
@@ -122,10 +122,10 @@ class SqliteStore:
     def _commit(self, connection: Connection, jobs: list[_Job]) -> None:
         done: list[tuple[Future[Any], Any]] = []
         try:
-            with _verdicts(), connection.begin():
+            with verdicts(), connection.begin():
                 for job in jobs:
                     try:
-                        with _verdicts(), connection.begin_nested():
+                        with verdicts(), connection.begin_nested():
                             done.append((job.future, job.body(connection)))
                     except StoreFailed:
                         raise
@@ -172,7 +172,7 @@ def _open_reader(path: Path) -> sqlite3.Connection:
 
 
 @contextmanager
-def _verdicts() -> Iterator[None]:
+def verdicts() -> Iterator[None]:
     """Turn the driver's errors into Later, Never or StoreFailed; leave everything else as it is."""
     try:
         yield

@@ -29,6 +29,9 @@ from storage.writes import Outcome as WriteOutcome
 
 Recorded = Write | Redrive
 
+Unfit = Mapping[tuple[int, bytes], Never]
+"""Rows that the database refuses for good, by dataset id and key."""
+
 
 class Placed(NamedTuple):
     """An entry with its envelope's offset and the item number of its first record."""
@@ -135,12 +138,13 @@ def plan(
     stored: Mapping[int, Mapping[bytes, Present]],
     origin: tuple[int, int],
     record_bytes: int,
+    unfit: Unfit,
 ) -> Plan:
     """Fold the works and say what happens. `origin` is (epoch, partition), `stored` rows by dataset id."""
     epoch, partition = origin
     folded = []
     for dataset, mine in _by_dataset(works).items():
-        drafts, places = _drafts(mine, epoch, partition)
+        drafts, places = _drafts(mine, epoch, partition, unfit)
         result = fold(drafts, stored.get(dataset, {}), record_bytes)
         for applied in result.applied:
             work, position = places[applied.place]
@@ -194,7 +198,9 @@ def _by_dataset(works: Sequence[Work]) -> dict[int, list[Work]]:
     return grouped
 
 
-def _drafts(works: Sequence[Work], epoch: int, partition: int) -> tuple[list[Draft], list[tuple[Work, int]]]:
+def _drafts(
+    works: Sequence[Work], epoch: int, partition: int, unfit: Unfit
+) -> tuple[list[Draft], list[tuple[Work, int]]]:
     drafts: list[Draft] = []
     places: list[tuple[Work, int]] = []
     for work in works:
@@ -207,6 +213,9 @@ def _drafts(works: Sequence[Work], epoch: int, partition: int) -> tuple[list[Dra
             origin = Origin(epoch, partition, work.placed.offset, work.placed.item + position)
             first_id = entry.record_id if isinstance(entry, Redrive) else origin.text()
             key = record_key(dataset, record) if dataset.key else origin.packed()
+            if unfit and (dataset.id, key) in unfit:
+                work.aside[position] = unfit[dataset.id, key]
+                continue
             drafts.append(Draft(key, first_id, entry.at, handling, record, len(places)))
             places.append((work, position))
     return drafts, places

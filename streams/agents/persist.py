@@ -8,12 +8,13 @@ events, and their origins drop the repeat.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Final, TypeVar
 
 from sqlalchemy import Connection
 
 from rules.envelope import DatasetEnd, Delete, Envelope, Redrive, Write
-from rules.errors import Later
+from rules.errors import Later, Never
 from rules.fold import Present
 from rules.schema.dataset import Dataset
 from rules.signals import Meter
@@ -23,7 +24,8 @@ from storage.present import present
 from storage.sqlite.upsert import Mismatch
 from storage.store import Store
 from storage.writes import Outcome
-from streams.agents.batch import Placed, Plan, keys_wanted, outcome, plan, prepare, records_of
+from streams.agents.batch import Placed, Plan, Unfit, keys_wanted, outcome, plan, prepare, records_of
+from streams.agents.bisect import FoundError, trial
 from streams.agents.transaction import removing, writing
 from streams.catalogue import Catalogue
 from streams.log import Log, LogError, Message
@@ -74,19 +76,31 @@ class Persist:
         self, partition: int, first: int, after: int, batch: Sequence[tuple[Message, Envelope]]
     ) -> list[Outcome]:
         placed = list(_placed(batch))
+        unfit: Unfit = {}
         for _ in range(REFOLDS):
-            made = await self._fold(partition, placed)
+            made = await self._fold(partition, placed, unfit)
             await self._append(partition, made)
             outcomes = [outcome(work) for work in made.works if not work.repeated]
             try:
                 await self._commit(partition, first, writing(made, outcomes, after, self._setting))
             except Mismatch:
                 continue
+            except Never:
+                unfit = {**unfit, **await self._unfit(partition, made)}
+                continue
             self._count(made)
             return outcomes
         raise Later("the store and the fold disagree; somebody else changes the dataset's table")
 
-    async def _fold(self, partition: int, placed: Sequence[Placed]) -> Plan:
+    async def _unfit(self, partition: int, made: Plan) -> Unfit:
+        """Find which rows of a plan the database refuses for good."""
+        try:
+            await on_loop(self._store.write(partial(trial, made, partition)))
+        except FoundError as found:
+            return found.unfit
+        raise AssertionError("a trial always tells what it found")
+
+    async def _fold(self, partition: int, placed: Sequence[Placed], unfit: Unfit) -> Plan:
         needed: dict[int, int] = {}
         for place in placed:
             if place.entry.dataset_id:
@@ -97,7 +111,7 @@ class Persist:
         repeats, ended = await self._marks(partition, marked, list(needed))
         works = prepare(placed, known, repeats, ended)
         stored = await self._present(keys_wanted(works))
-        return plan(works, stored, (self._setting.epoch, partition), self._setting.limits.record_bytes)
+        return plan(works, stored, (self._setting.epoch, partition), self._setting.limits.record_bytes, unfit)
 
     async def _marks(
         self, partition: int, marked: Sequence[tuple[str, int]], ids: Sequence[int]

@@ -20,8 +20,8 @@ STOP_SECONDS: Final = 5.0
 class Worker:
     """Runs one role over all partitions of one topic.
 
-    `hurry` tells whether somebody waits for what the role does. One app (and so one consumer) a role: with one app for both, a full queue of one topic starves the
-    other.
+    `hurry` tells whether somebody waits for what the role does. One app (and so one consumer) a role: with
+    one app for both, a full queue of one topic starves the other.
     """
 
     def __init__(

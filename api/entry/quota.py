@@ -1,0 +1,76 @@
+"""Quotas: how many records and bytes a second one token may write (429 past it)."""
+
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+
+from rules.errors import QUOTA, Problem
+
+TOKENS: Final = 10_000
+BURST: Final = 2.0
+"""Seconds' worth of the quota that may be used at once."""
+
+
+class _Bucket:
+    """Fills at `rate` a second up to `BURST` seconds' worth, and may be overdrawn by one request."""
+
+    __slots__ = ("at", "level", "rate")
+
+    def __init__(self, rate: float, now: float) -> None:
+        self.rate = rate
+        self.level = rate * BURST
+        self.at = now
+
+    def wait(self, now: float) -> float:
+        """Return the seconds until it is not overdrawn any more."""
+        self.level = min(self.rate * BURST, self.level + (now - self.at) * self.rate)
+        self.at = now
+        return 0.0 if self.level > 0 else -self.level / self.rate + 1 / self.rate
+
+    def take(self, amount: float) -> None:
+        self.level -= amount
+
+
+class Quota:
+    """Counts what each token writes. `records` and `size` (bytes) are a second, 0 for any."""
+
+    def __init__(self, records: int, size: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rates = (records, size)
+        self._clock = clock
+        self._buckets: OrderedDict[str, tuple[_Bucket | None, _Bucket | None]] = OrderedDict()
+        self._any = records > 0 or size > 0
+
+    def check(self, token: str) -> None:
+        """Let a write pass, or say when it may come again.
+
+        Raises: Problem(quota) with Retry-After.
+        """
+        if not self._any:
+            return
+        now = self._clock()
+        for bucket, what in zip(self._of(token, now), ("records", "bytes"), strict=True):
+            wait = 0.0 if bucket is None else bucket.wait(now)
+            if wait > 0 and bucket is not None:
+                raise Problem(
+                    QUOTA,
+                    f"The token may write {bucket.rate:g} {what} a second; wait {wait:.1f} s.",
+                    retry_after=max(1, math.ceil(wait)),
+                )
+
+    def spend(self, token: str, records: int, size: int) -> None:
+        """Count what a token wrote."""
+        if self._any:
+            for bucket, amount in zip(self._of(token, self._clock()), (records, size), strict=True):
+                if bucket is not None:
+                    bucket.take(amount)
+
+    def _of(self, token: str, now: float) -> tuple[_Bucket | None, _Bucket | None]:
+        found = self._buckets.get(token)
+        if found is None:
+            records, size = (_Bucket(rate, now) if rate > 0 else None for rate in self._rates)
+            found = self._buckets[token] = (records, size)
+            if len(self._buckets) > TOKENS:
+                self._buckets.popitem(last=False)
+        return found

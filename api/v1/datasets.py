@@ -1,0 +1,230 @@
+"""`/v1/datasets/{workspace}`: datasets declared, shown, changed, deleted; and schemas inferred."""
+
+from typing import Any, Final
+
+from fastapi import APIRouter, Request, Response
+
+from api.decode.records import decode
+from api.described import TIMEOUT, answers, extra, json_body, query
+from api.entry.body import header
+from api.entry.caller import body_of, caller, json_of, params_of, services_of
+from api.lane.barrier import end
+from api.services import Services
+from api.v1.render import reply
+from rules.errors import (
+    DATASET_NOT_FOUND,
+    SCHEMA_CHANGE_REFUSED,
+    TAKEN,
+    VERSION_CONFLICT,
+    Problem,
+)
+from rules.names import fold
+from rules.schema.columns import schema_of
+from rules.schema.dataset import Dataset
+from rules.schema.declare import declare
+from rules.schema.infer import infer, key_candidates
+from rules.schema.redeclare import read_existing, redeclare
+from storage import datasets
+from streams.positions import on_loop
+
+router = APIRouter(tags=["datasets"])
+
+TRIES: Final = 20
+PAGE: Final = 1_000
+SAMPLE: Final = 10_000
+
+_DECLARATION: Final = {
+    "datasetId": "quotes",
+    "title": "Quotes of the day",
+    "schema": {
+        "type": "object",
+        "properties": {"symbol": {"type": "string"}, "price": {"type": ["number", "null"]}},
+        "required": ["symbol"],
+    },
+    "columnMapping": {"key": "symbol"},
+    "mode": "evolve",
+}
+_SHOWN: Final = {
+    "datasetId": "quotes",
+    "title": "Quotes of the day",
+    "workspace": "acme",
+    "schema": _DECLARATION["schema"],
+    "columnMapping": {"key": "symbol", "subkey": None, "date": None},
+    "mode": "evolve",
+    "partitionBy": [],
+    "retention": None,
+    "version": 1,
+    "columns": [{"name": "symbol", "type": "string"}, {"name": "price", "type": "number"}],
+    "createdOnDemand": False,
+}
+
+
+@router.post(
+    "/v1/datasets/{workspace}",
+    status_code=201,
+    openapi_extra=extra(body=json_body("The dataset, alone or under `dataset`.", {"dataset": _DECLARATION})),
+    responses=answers(
+        201, "It is made.", {"success": True, "message": "Dataset has been created", "datasetId": "quotes"}
+    ),
+)
+async def make(request: Request, workspace: str) -> Response:
+    """Declare a dataset. Needs the scope `admin` on the workspace; writes make datasets on demand without it."""
+    caller(request, "admin", workspace)
+    services, params = services_of(request), params_of(request)
+    declared = declare(workspace, await json_of(request, workspace), 0, services.limits)
+    now = services.clock()
+    made = await services.catalogue.change(lambda c: datasets.add(c, declared, now))
+    if made is None:
+        raise Problem(TAKEN, f"There is a dataset {declared.name!r} in {workspace!r} already.")
+    return reply(_done("Dataset has been created", made), 201, params.ignored)
+
+
+@router.get(
+    "/v1/datasets/{workspace}",
+    openapi_extra=extra(
+        query("after", "Go on behind this dataset, in the order of their names."),
+        query("limit", "How many datasets.", "integer", minimum=1, maximum=PAGE, default=PAGE),
+    ),
+    responses=answers(
+        200,
+        "The datasets by name; `next` is what goes back as `after`, null at the end.",
+        {"datasets": [_SHOWN], "next": None},
+    ),
+)
+async def listing(request: Request, workspace: str) -> Response:
+    """List the datasets of a workspace, by name."""
+    caller(request, "read", workspace)
+    params = params_of(request)
+    after, limit = fold(params.text("after") or ""), params.whole("limit", PAGE, 1, PAGE)
+    found = await on_loop(services_of(request).store.read(lambda c: datasets.listing(c, workspace)))
+    behind = [dataset for dataset in found if dataset.folded > after]
+    following = behind[limit - 1].name if len(behind) > limit else None
+    body = {"datasets": [described(dataset) for dataset in behind[:limit]], "next": following}
+    return reply(body, headers=params.ignored)
+
+
+@router.get("/v1/datasets/{workspace}/{dataset}", responses=answers(200, "The dataset.", _SHOWN))
+async def show(request: Request, workspace: str, dataset: str) -> Response:
+    """Show one dataset: its schema, its columns, what identifies its records."""
+    caller(request, "read", workspace, dataset)
+    found = await _find(services_of(request), workspace, dataset)
+    return reply(described(found), headers=params_of(request).ignored)
+
+
+@router.patch(
+    "/v1/datasets/{workspace}/{dataset}",
+    openapi_extra=extra(
+        body=json_body(
+            "What changes: schema, columnMapping, mode, title, retention. `existing` says what becomes of "
+            "stored records; only `leave`, the default, can be asked for yet.",
+            {"title": "Quotes", "retention": "90d"},
+        )
+    ),
+    responses=answers(
+        200,
+        "It is changed.",
+        {"success": True, "message": "Dataset has been updated", "datasetId": "quotes", "dataset": _SHOWN},
+    ),
+)
+async def change(request: Request, workspace: str, dataset: str) -> Response:
+    """Change a dataset while its stored records are left as they are. Needs the scope `admin`."""
+    caller(request, "admin", workspace, dataset)
+    services, params = services_of(request), params_of(request)
+    patch = await json_of(request, workspace)
+    if read_existing(patch) != "leave":
+        raise Problem(
+            SCHEMA_CHANGE_REFUSED, "Only existing=leave can be asked for yet; the other ways come later."
+        )
+    for _ in range(TRIES):
+        old = await _find(services, workspace, dataset)
+        if await _replace(services, old, changed := redeclare(old, patch, services.limits)):
+            body = {**_done("Dataset has been updated", changed), "dataset": described(changed)}
+            return reply(body, headers=params.ignored)
+        await services.catalogue.renew()
+    raise Problem(VERSION_CONFLICT, f"The dataset {dataset[:64]!r} changes too often; try again.")
+
+
+@router.delete(
+    "/v1/datasets/{workspace}/{dataset}",
+    openapi_extra=extra(TIMEOUT),
+    responses=answers(
+        200,
+        "It is deleted, its records too.",
+        {
+            "success": True,
+            "message": "Dataset has been deleted",
+            "writeId": "0000000100000193000000005f1c2d3e",
+        },
+    ),
+)
+async def remove(request: Request, workspace: str, dataset: str) -> Response:
+    """Delete a dataset with all its records. Its name is free at once; what is still on its way to it goes to
+    quarantine. Needs the scope `admin`.
+    """
+    caller(request, "admin", workspace, dataset)
+    services, params = services_of(request), params_of(request)
+    timeout = params.number("timeout", 10.0, 0.1, 60.0)
+    found = await _find(services, workspace, dataset)
+    write_id = await end(services, found, timeout)
+    body = {"success": True, "message": "Dataset has been deleted", "writeId": write_id}
+    return reply(body, headers=params.ignored)
+
+
+@router.post(
+    "/v1/generate-schema/{workspace}",
+    openapi_extra=extra(
+        body=json_body("Records, as a write carries them.", [{"symbol": "ABC", "price": 18.5}])
+    ),
+    responses=answers(
+        200,
+        "What a dataset made on demand would have, and the columns that could be its key.",
+        {"schema": _DECLARATION["schema"], "keyCandidates": [["symbol"]]},
+    ),
+)
+async def generate(request: Request, workspace: str) -> Response:
+    """Infer a schema from the first 10,000 records of a body; nothing is made. Needs the scope `write`."""
+    caller(request, "write", workspace)
+    params = params_of(request)
+    body = await body_of(request, workspace)
+    decoded = decode(body, header(request.scope["headers"], b"content-type"))
+    sample = decoded.records[:SAMPLE]
+    told: dict[str, Any] = {"schema": schema_of(infer(sample)), "keyCandidates": key_candidates(sample)}
+    if decoded.refusals:
+        told["errors"] = [refusal.to_json() for refusal in decoded.refusals[:100]]
+    return reply(told, headers=params.ignored)
+
+
+def described(dataset: Dataset) -> dict[str, Any]:
+    """Return a dataset as callers see it; an InfluxDB measurement shows its bucket and measurement too."""
+    mapped = [name for name in dataset.key if name not in (dataset.subkey, dataset.date)]
+    key: Any = mapped if len(mapped) > 1 else (mapped or [None])[0]
+    return {
+        "datasetId": dataset.name,
+        "title": dataset.title,
+        "workspace": dataset.workspace,
+        "schema": dataset.schema,
+        "columnMapping": {"key": key, "subkey": dataset.subkey, "date": dataset.date},
+        "mode": dataset.mode,
+        "partitionBy": list(dataset.partition_by),
+        "retention": dataset.retention,
+        "version": dataset.version,
+        "columns": [{"name": column.name, "type": column.type.value} for column in dataset.columns],
+        "createdOnDemand": not dataset.declared,
+        **dataset.labels,
+    }
+
+
+def _done(message: str, dataset: Dataset) -> dict[str, Any]:
+    return {"success": True, "message": message, "datasetId": dataset.name}
+
+
+async def _find(services: Services, workspace: str, name: str) -> Dataset:
+    dataset = await services.catalogue.find(workspace, name)
+    if dataset is None:
+        raise Problem(DATASET_NOT_FOUND, f"There is no dataset {name[:64]!r} in {workspace[:64]!r}.")
+    return dataset
+
+
+async def _replace(services: Services, old: Dataset, new: Dataset) -> bool:
+    made = await services.catalogue.change(lambda c: new if datasets.replace(c, old, new) else None)
+    return made is not None

@@ -1,0 +1,58 @@
+"""Quotas of tokens."""
+
+import pytest
+
+from api.entry.quota import Quota
+from rules.errors import QUOTA, Problem
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_without_a_quota_everything_passes() -> None:
+    quota = Quota(0, 0)
+    quota.spend("t", 10**9, 10**12)
+    quota.check("t")
+
+
+def test_a_token_that_overdrew_is_told_when_to_come_again_and_then_passes() -> None:
+    clock = Clock()
+    quota = Quota(10, 0, clock)
+    quota.check("t")
+    quota.spend("t", 70, 0)
+    with pytest.raises(Problem) as refused:
+        quota.check("t")
+    assert refused.value.code is QUOTA
+    assert refused.value.retry_after is not None
+    clock.now += refused.value.retry_after
+    quota.check("t")
+
+
+def test_one_token_does_not_use_up_what_another_has() -> None:
+    clock = Clock()
+    quota = Quota(0, 100, clock)
+    quota.spend("greedy", 1, 10_000)
+    with pytest.raises(Problem):
+        quota.check("greedy")
+    quota.check("modest")
+
+
+def test_a_quota_is_used_at_the_rate_it_says_over_time() -> None:
+    clock = Clock()
+    quota = Quota(100, 0, clock)
+    written = 0
+    for _ in range(1000):
+        try:
+            quota.check("t")
+        except Problem:
+            clock.now += 0.01
+            continue
+        quota.spend("t", 1, 10)
+        written += 1
+        clock.now += 0.001
+    assert abs(written - (clock.now * 100 + 200)) <= 110
