@@ -2,7 +2,7 @@
 PYTHON ?= python3
 V := .venv/bin
 
-.PHONY: help install run test lint demo bench lock clean
+.PHONY: help install run test lint demo bench reference lock clean
 
 help: ## show what there is to do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -33,6 +33,9 @@ demo: install ## replay a real public data set through a running broker
 
 bench: install ## measure, as ratios in one run
 	@$(V)/python -m tests.bench
+
+reference: install ## write infra/reference.md anew from the code
+	@$(V)/python -m tests.house.reference
 
 lock: ## make requirements.lock again from pyproject.toml (needs uv)
 	@uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

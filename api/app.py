@@ -35,7 +35,7 @@ DOORS: Final[dict[str, Door]] = {
     "/v1/write": RecordDoor(wait=True),
 }
 
-_ROUTERS: Final = (alerts, events, rules, subscriptions, writes)
+ROUTERS: Final = (alerts, events, rules, subscriptions, writes)
 
 
 def build(services: Services, lane_parts: LaneParts, origins: tuple[str, ...] = ()) -> App:
@@ -64,7 +64,7 @@ def _rest(services: Services) -> FastAPI:
     app = FastAPI(title="Sluice", openapi_url=None, docs_url=None, redoc_url=None)
     app.state.services = services
     app.include_router(health.router)
-    for module in _ROUTERS:
+    for module in ROUTERS:
         app.include_router(module.router)
 
     @app.exception_handler(Problem)

@@ -9,6 +9,7 @@ from api.entry.inflight import Inflight
 from api.entry.pressure import Pressure
 from api.feeds.feed import AlertFeed
 from api.feeds.live import LiveEvents
+from api.feeds.sse import Streams
 from api.lane.mint import Mint
 from api.lane.outcome import Outcomes
 from rules.limits import Limits
@@ -34,6 +35,7 @@ class Services:
     announcer: Announcer
     alerts: AlertFeed
     live: LiveEvents
+    streams: Streams
     limits: Limits
     partitions: int
     meter: Meter

@@ -16,8 +16,11 @@ from streams.positions import on_loop
 from streams.topics import EVENTS, WRITES
 
 
-async def problems_with(settings: Settings) -> list[str]:
-    """Return a sentence for each thing that is wrong; empty where nothing is."""
+async def problems_with(settings: Settings, adopt: str | None = None) -> list[str]:
+    """Return a sentence for each thing that is wrong; empty where nothing is.
+
+    `adopt` is the identity of the log that the database is to go on with.
+    """
     found = _settings(settings)
     if not settings.data.exists():
         return found
@@ -30,7 +33,7 @@ async def problems_with(settings: Settings) -> list[str]:
         return [*found, f"log: {error}"]
     try:
         if (settings.data / DATABASE).exists():
-            found += await _database(settings, log)
+            found += await _database(settings, log, adopt)
     finally:
         await log.close()
     return found
@@ -56,9 +59,13 @@ def _settings(settings: Settings) -> list[str]:
     return found
 
 
-async def _database(settings: Settings, log: EmbeddedLog) -> list[str]:
+async def _database(settings: Settings, log: EmbeddedLog, adopt: str | None) -> list[str]:
     store = SqliteStore(settings.data / DATABASE)
     try:
+        if adopt == log.identity:
+            await on_loop(store.write(lambda c: identity.log_epoch(c, log.identity, adopt=True)))
+        elif adopt is not None:
+            return [f"log: the log in {settings.data} is {log.identity}, not {adopt}; nothing was adopted."]
         return await on_loop(store.read(lambda c: _compare(c, log)))
     except Later as error:
         return [f"database: it can't be read now: {error}."]

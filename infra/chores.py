@@ -10,8 +10,9 @@ from typing import Final
 from sqlalchemy import Connection
 
 from api.entry.gate import Gate
+from api.entry.inflight import Inflight
 from infra.parts import Part
-from rules.errors import Later
+from rules.errors import Later, Problem
 from rules.signals import Meter
 from storage import deliveries, idempotency, offsets, revision, tokens, writes
 from storage.store import Store
@@ -20,6 +21,7 @@ from streams.backlog import Backlog
 from streams.catalogue import Catalogue
 from streams.log import Log, LogError
 from streams.positions import on_loop
+from streams.retention import Retention
 from streams.topics import EVENTS, WRITES
 
 logger = logging.getLogger(__name__)
@@ -41,6 +43,8 @@ class Chores:
     gate: Gate
     announcer: Announcer
     backlog: Backlog
+    inflight: Inflight
+    retention: Retention
     meter: Meter
     clock: Callable[[], int]
     events_keep: int
@@ -59,13 +63,14 @@ class Chores:
                 await self._patiently(self._trim)
             if turn % 60 == 0:
                 await self._patiently(self._forget)
+                await self._patiently(self.retention.sweep)
             turn += 1
             await asyncio.sleep(1)
 
     async def _patiently(self, chore: Callable[[], Awaitable[object]]) -> dict[str, int] | None:
         try:
             done = await chore()
-        except (Later, LogError) as error:
+        except (Later, LogError, Problem) as error:
             logger.warning("A chore waits: %s", error, extra={"action": "prune"})
             return None
         return done if isinstance(done, dict) else None
@@ -106,3 +111,4 @@ class Chores:
             self.meter.gauge("log_bytes", self.log.size(topic), topic=topic)
         for partition in range(self.log.partitions):
             self.meter.gauge("backlog_bytes", self.backlog.size(partition), partition=str(partition))
+        self.meter.gauge("inflight_bytes", self.inflight.total)

@@ -20,7 +20,9 @@ from infra.logs import configure
 from infra.settings import Settings, WrongSetting, load
 from infra.tokens import make_token
 from infra.wiring import start
+from rules.errors import Later
 from storage.identity import AnotherLogError
+from storage.migrate import DatabaseError
 from streams.log import LogError
 
 app = typer.Typer(
@@ -56,7 +58,7 @@ async def _serve(settings: Settings) -> int:
             running = await lifecycle.start("the broker", start(settings, lifecycle))
         except StopAsked:
             return lifecycle.exit_status
-        except (WrongSetting, LogError, AnotherLogError) as error:
+        except (WrongSetting, LogError, AnotherLogError, Later, DatabaseError) as error:
             print(f"sluice: {error}", file=sys.stderr)
             return 2 if isinstance(error, WrongSetting) else 1
         _settle_memory()
@@ -82,10 +84,15 @@ def _settle_memory() -> None:
 
 
 @app.command()
-def check(data: Data = None) -> None:
+def check(
+    data: Data = None,
+    adopt: Annotated[
+        str | None, typer.Option(help="Let the database go on with the log of this identity, from its start.")
+    ] = None,
+) -> None:
     """Look at settings, log and database, and say what is wrong and what to do."""
     settings = _settings(data=data)
-    found = asyncio.run(problems_with(settings))
+    found = asyncio.run(problems_with(settings, adopt))
     for line in found:
         print(line)
     print("Nothing is wrong." if not found else f"{len(found)} to mend.")

@@ -5,7 +5,7 @@ from typing import Any
 
 import aiohttp
 
-from infra.first_start import admin_token
+from infra.first_start import FILE_NAME, admin_token
 from infra.settings import Settings
 
 
@@ -16,6 +16,11 @@ async def make_token(settings: Settings, url: str | None, body: dict[str, Any]) 
     """
     base = url or f"http://{settings.host}:{settings.port}"
     given = settings.admin_token
+    if given is None and not (settings.data / FILE_NAME).exists():
+        raise ConnectionError(
+            f"there is no administrator's token in {settings.data}; name the broker's data directory with "
+            f"--data, or give SLUICE_ADMIN_TOKEN."
+        )
     secret, _ = admin_token(settings.data, None if given is None else given.get_secret_value(), sys.stderr)
     headers = {"Authorization": f"Bearer {secret}"}
     try:

@@ -20,6 +20,7 @@ from api.entry.pressure import Pressure
 from api.entry.quota import Quota
 from api.feeds.feed import AlertFeed
 from api.feeds.live import LiveEvents
+from api.feeds.sse import Streams
 from api.lane.admit import Admission
 from api.lane.lane import Parts as LaneParts
 from api.lane.mint import Mint
@@ -52,6 +53,7 @@ from streams.embedded.log import EmbeddedLog, LogPlan
 from streams.positions import Setting, on_loop
 from streams.publisher import Publisher
 from streams.receipts import Receipts
+from streams.retention import Retention
 from streams.topics import EVENTS, WRITES
 
 logger = logging.getLogger(__name__)
@@ -139,6 +141,7 @@ async def start(settings: Settings, lifecycle: Lifecycle, out: TextIO = sys.stdo
         announcer=announcer,
         alerts=feed,
         live=live,
+        streams=Streams(meter),
         limits=settings.limits(),
         partitions=log.partitions,
         meter=meter,
@@ -164,7 +167,17 @@ async def start(settings: Settings, lifecycle: Lifecycle, out: TextIO = sys.stdo
         clock=time.time_ns,
     )
     chores = Chores(
-        store, log, catalogue, gate, announcer, backlog, meter, time.time_ns, settings.events_keep
+        store=store,
+        log=log,
+        catalogue=catalogue,
+        gate=gate,
+        announcer=announcer,
+        backlog=backlog,
+        inflight=inflight,
+        retention=Retention(catalogue, publisher, mint.next, time.time_ns, log.partitions),
+        meter=meter,
+        clock=time.time_ns,
+        events_keep=settings.events_keep,
     )
     chore = asyncio.create_task(chores.run(health.register("chores")), name="chores")
     lifecycle.watch("chores", chore)

@@ -178,11 +178,7 @@ class RuleChange(msgspec.Struct, array_like=True, frozen=True, tag="r"):
     definition: dict[str, Any]
 
 
-class Tick(msgspec.Struct, array_like=True, frozen=True, tag="t"):
-    """The clock moved: timers that are due fire. Its time is the log's stamp."""
-
-
 class Word(msgspec.Struct, array_like=True, frozen=True):
     """One message of `events`."""
 
-    entries: list[Happened | RuleChange | Tick]
+    entries: list[Happened | RuleChange]

@@ -146,12 +146,23 @@ def raised_by(connection: Connection, partition: int, offset: int, items: range)
     return list(connection.execute(select(ALERT.c.id).where(where & inside).limit(1000)).scalars())
 
 
-def feed(connection: Connection, workspace: str, after: int, limit: int) -> list[Told]:
-    """Return the notifications of a workspace behind a place in the feed, oldest first."""
-    columns = (NOTIFICATION.c.seq, NOTIFICATION.c.id, NOTIFICATION.c.change, NOTIFICATION.c.at)
+def feed(connection: Connection, workspace: str, after: int, limit: int, size: int) -> list[Told]:
+    """Return the notifications of a workspace behind a place in the feed, oldest first.
+
+    At most `limit`, and about `size` bytes, but one where there is one.
+    """
     where = (NOTIFICATION.c.workspace == fold(workspace)) & (NOTIFICATION.c.seq > after)
-    query = select(*columns, NOTIFICATION.c.body).where(where).order_by(NOTIFICATION.c.seq).limit(limit)
-    return [Told(*row) for row in connection.execute(query)]
+    sizes = select(NOTIFICATION.c.seq, func.length(NOTIFICATION.c.body)).where(where)
+    last, left = None, size
+    for seq, length in connection.execute(sizes.order_by(NOTIFICATION.c.seq).limit(limit)):
+        if last is not None and length > left:
+            break
+        last, left = seq, left - length
+    if last is None:
+        return []
+    columns = (NOTIFICATION.c.seq, NOTIFICATION.c.id, NOTIFICATION.c.change, NOTIFICATION.c.at)
+    query = select(*columns, NOTIFICATION.c.body).where(where & (NOTIFICATION.c.seq <= last))
+    return [Told(*row) for row in connection.execute(query.order_by(NOTIFICATION.c.seq))]
 
 
 def feed_end(connection: Connection) -> int:

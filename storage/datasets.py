@@ -135,8 +135,11 @@ def retire(connection: Connection, dataset: Dataset) -> bool:
         .where((DATASET.c.id == dataset.id) & DATASET.c.live.is_not(None))
         .values(live=None, version=DATASET.c.version + 1)
     )
+    if changed.rowcount != 1:
+        return False
+    tables.hide(connection, dataset)
     raise_revision(connection, "datasets")
-    return changed.rowcount == 1
+    return True
 
 
 def end(connection: Connection, dataset: Dataset, partition: int, of: int) -> None:
@@ -176,6 +179,7 @@ def to_json(dataset: Dataset) -> Mapping[str, Any]:
         "madeAs": dataset.made_as,
         "declared": dataset.declared,
         "labels": dataset.labels,
+        "spent": dataset.spent,
     }
 
 
@@ -198,6 +202,7 @@ def from_json(dataset_id: int, body: Mapping[str, Any]) -> Dataset:
         made_as=body["madeAs"],
         declared=body["declared"],
         labels=body["labels"],
+        spent=body["spent"],
     )
 
 

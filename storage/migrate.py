@@ -43,10 +43,14 @@ METADATA: Final = SQLModel.metadata
 HEAD: Final = "0001"
 
 
+class DatabaseError(Exception):
+    """The database is not one that this program can work with; the message says what to do."""
+
+
 def migrate(connection: Connection) -> None:
     """Bring the tables to the newest version. Quick where they are there already.
 
-    Raises: RuntimeError where the database is of a newer program.
+    Raises: DatabaseError where the database is of a newer program.
     """
     if _version(connection) == HEAD:
         return
@@ -60,7 +64,10 @@ def migrate(connection: Connection) -> None:
     try:
         command.upgrade(config, HEAD)
     except CommandError as error:
-        raise RuntimeError(f"The database is not one this program knows: {error}") from error
+        raise DatabaseError(
+            f"The database is of another version of Sluice ({error}). Run the version that made it, or "
+            f"restore a backup."
+        ) from error
     known = {row[0] for row in connection.execute(text("SELECT kind FROM revision"))}
     for kind in revision.KINDS:
         if kind not in known:

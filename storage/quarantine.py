@@ -22,7 +22,7 @@ class QuarantineRow(SQLModel, table=True):
     code: str
     message: str
     record: str
-    record_id: str
+    record_id: str = Field(index=True)
     flags: int
     handling: int
     at: Big
@@ -77,6 +77,12 @@ def of_write(connection: Connection, write_id: str) -> list[Quarantined]:
     """Return the records of a write that are set aside, by their index in it."""
     query = select(QUARANTINE).where(QUARANTINE.c.write_id == write_id).order_by(QUARANTINE.c.position)
     return [_read(row) for row in connection.execute(query.limit(1000)).mappings()]
+
+
+def aside(connection: Connection, record_ids: list[str]) -> set[str]:
+    """Return those of the records' ids that are set aside."""
+    query = select(QUARANTINE.c.record_id).where(QUARANTINE.c.record_id.in_(record_ids))
+    return set(connection.execute(query).scalars())
 
 
 def drop(connection: Connection, quarantine_id: int) -> bool:

@@ -101,9 +101,13 @@ def widen(connection: Connection, old: Dataset, new: Dataset) -> None:
         _make_view(connection, new)
 
 
-def drop(connection: Connection, dataset: Dataset) -> None:
-    """Drop the view and the table with all its rows."""
+def hide(connection: Connection, dataset: Dataset) -> None:
+    """Drop the view: the name is free for another dataset from here on."""
     _drop_view(connection, dataset)
+
+
+def drop(connection: Connection, dataset: Dataset) -> None:
+    """Drop the table with all its rows."""
     connection.execute(DropTable(table_of(dataset), if_exists=True))
 
 

@@ -39,6 +39,14 @@ class Catalogue:
                 self.put(dataset)
         return dataset
 
+    async def reload(self, workspace: str, name: str) -> None:
+        """Ask the store what answers to this name now: somebody else changed it."""
+        dataset = await _on_loop(self._store.read(lambda c: datasets.find(c, workspace, name)))
+        if dataset is None:
+            self._by_name.pop((fold(workspace), fold(name)), None)
+        else:
+            self.put(dataset)
+
     async def at_least(self, dataset_id: int, version: int) -> Dataset | None:
         """Return a dataset in this version or a later one; None where its table is dropped for good."""
         dataset = self._by_id.get(dataset_id)
@@ -70,6 +78,10 @@ class Catalogue:
     def forget(self, dataset: Dataset) -> None:
         """The dataset does not answer to its name any more."""
         self._by_name.pop((fold(dataset.workspace), dataset.folded), None)
+
+    def every(self) -> list[Dataset]:
+        """Return the datasets that this process knows by name."""
+        return list(self._by_name.values())
 
     async def renew(self) -> None:
         """Read all datasets that answer to a name anew."""

@@ -87,7 +87,7 @@ class Log(Protocol):
         """
 
     def read(self, topic: str, partition: int, offset: int, max_bytes: int) -> list[Message]:
-        """Do as `fetch` does, but hold up the loop where memory is not enough: for tools that have one task."""
+        """Do as `fetch` does, but hold up the loop where memory is not enough: for tools."""
 
     def bounds(self, topic: str, partition: int) -> tuple[int, int]:
         """Return the offset of the first message kept and the offset the next message will have."""

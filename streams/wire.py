@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from rules.envelope import Entry, Envelope, Happened, Record, RuleChange, Tick, Word
+from rules.envelope import Entry, Envelope, Happened, Record, RuleChange, Word
 
 VERSION: Final = b"\x01"
 
@@ -22,7 +22,7 @@ class _Raws(msgspec.Struct, array_like=True, frozen=True):
     entries: list[msgspec.Raw]
 
 
-def encode(value: Entry | Happened | RuleChange | Tick) -> bytes:
+def encode(value: Entry | Happened | RuleChange) -> bytes:
     """Return one entry's bytes, ready for `join`."""
     return _encode(value)
 

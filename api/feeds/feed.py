@@ -2,6 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
+from typing import Final
+
+from sqlalchemy import Connection
 
 from rules.names import fold
 from storage import alerts
@@ -9,7 +13,8 @@ from storage.alerts import Told
 from storage.store import Store
 from streams.positions import on_loop
 
-PAGE = 200
+PAGE: Final = 200
+PAGE_BYTES: Final = 1024 * 1024
 
 
 class AlertFeed:
@@ -49,8 +54,7 @@ class AlertFeed:
         try:
             while not self._closed:
                 woken.clear()
-                place = after
-                page = await on_loop(self._store.read(lambda c: alerts.feed(c, workspace, place, PAGE)))  # noqa: B023
+                page = await on_loop(self._store.read(partial(_page, workspace, after)))
                 if page:
                     after = page[-1].seq
                     yield page
@@ -64,3 +68,7 @@ class AlertFeed:
             waiting.discard(woken)
             if not waiting:
                 self._waiting.pop(fold(workspace), None)
+
+
+def _page(workspace: str, after: int, connection: Connection) -> list[Told]:
+    return alerts.feed(connection, workspace, after, PAGE, PAGE_BYTES)

@@ -77,7 +77,7 @@ class Admission:
                 admitted = await self._against(workspace, dataset, draft, options)
                 if admitted is not None:
                     return admitted
-                await self._catalogue.renew()
+                await self._catalogue.reload(workspace, draft.dataset)
         except Later as error:
             raise Problem(STORE_UNAVAILABLE, f"The catalogue can't be asked now: {error}.") from error
         raise Problem(VERSION_CONFLICT, f"The dataset {draft.dataset!r} changes too often; try again.")
@@ -107,7 +107,12 @@ class Admission:
         return None if dataset is None else _admitted(draft, dataset, verdict)
 
     async def _grow(self, dataset: Dataset, additions: Additions) -> Dataset | None:
-        grown = evolve(dataset, additions)
+        try:
+            grown = evolve(dataset, additions)
+        except Problem as problem:
+            if problem.code is VERSION_CONFLICT:
+                return None
+            raise
 
         def body(c: Connection) -> Dataset | None:
             return grown if datasets.replace(c, dataset, grown) else None

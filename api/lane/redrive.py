@@ -65,7 +65,7 @@ async def redrive(
     outcomes = await _apply(services, dataset.workspace, entries, timeout) if entries else []
     aside = sum(one.quarantined for one in outcomes)
     return Redriven(
-        redriven=len(entries),
+        redriven=len(records),
         stored=sum(one.inserted + one.replaced for one in outcomes),
         ignored=sum(one.ignored for one in outcomes),
         quarantined=aside + len(records) - len(entries),

@@ -42,14 +42,19 @@ async def stream(request: Request, workspace: str) -> StreamingResponse:
     """Send alerts as they change, as server-sent events; `Last-Event-ID` resumes without a gap."""
     caller(request, "read", workspace)
     services = services_of(request)
+    services.streams.check()
     place = await services.alerts.place(workspace, request.headers.get("last-event-id"))
     return StreamingResponse(_events(services, workspace, place), headers=HEADERS)
 
 
 async def _events(services: Services, workspace: str, place: int) -> AsyncIterator[bytes]:
-    yield comment("here are the alerts")
-    async for page in services.alerts.follow(workspace, place, COMMENT_EVERY):
-        yield b"".join(alert_event(told) for told in page) if page else comment("still here")
+    services.streams.opened("alerts")
+    try:
+        yield comment("here are the alerts")
+        async for page in services.alerts.follow(workspace, place, COMMENT_EVERY):
+            yield b"".join(alert_event(told) for told in page) if page else comment("still here")
+    finally:
+        services.streams.closed("alerts")
 
 
 @router.get("/v1/alerts/{workspace}/{alert}")

@@ -129,7 +129,7 @@ async def remove(request: Request) -> Response:
         raise _no_dataset(address.workspace, address.dataset)
     scope = request.scope
     like_a_write = DoorRequest(
-        request.method, address.raw, scope["headers"], scope["query_string"], params, token
+        request.method, address.raw, dict(scope["headers"]), scope["query_string"], params, token
     )
     chosen = select_in(dataset, address.keys, span)
     done = await delete(services, like_a_write, dataset, chosen, timeout)
@@ -187,7 +187,7 @@ def _refuse_unknown(params: Params) -> None:
     if unknown:
         raise Problem(
             BAD_PARAMETER,
-            f"A delete has no parameter {unknown[0][0][:60]!r}; nothing was deleted. It takes from, to and timeout.",
+            f"A delete takes from, to and timeout, not {unknown[0][0][:60]!r}; nothing was deleted.",
         )
 
 

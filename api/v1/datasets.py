@@ -6,7 +6,6 @@ from fastapi import APIRouter, Request, Response
 
 from api.decode.records import decode
 from api.described import TIMEOUT, answers, extra, json_body, query
-from api.entry.body import header
 from api.entry.caller import body_of, caller, json_of, params_of, services_of
 from api.lane.barrier import end
 from api.services import Services
@@ -68,7 +67,7 @@ _SHOWN: Final = {
     ),
 )
 async def make(request: Request, workspace: str) -> Response:
-    """Declare a dataset. Needs the scope `admin` on the workspace; writes make datasets on demand without it."""
+    """Declare a dataset. Needs the scope `admin` on the workspace; a write makes one on demand without it."""
     caller(request, "admin", workspace)
     services, params = services_of(request), params_of(request)
     declared = declare(workspace, await json_of(request, workspace), 0, services.limits)
@@ -186,7 +185,7 @@ async def generate(request: Request, workspace: str) -> Response:
     caller(request, "write", workspace)
     params = params_of(request)
     body = await body_of(request, workspace)
-    decoded = decode(body, header(request.scope["headers"], b"content-type"))
+    decoded = decode(body, request.headers.get("content-type", "").encode("latin-1"))
     sample = decoded.records[:SAMPLE]
     told: dict[str, Any] = {"schema": schema_of(infer(sample)), "keyCandidates": key_candidates(sample)}
     if decoded.refusals:
@@ -197,7 +196,7 @@ async def generate(request: Request, workspace: str) -> Response:
 def described(dataset: Dataset) -> dict[str, Any]:
     """Return a dataset as callers see it; an InfluxDB measurement shows its bucket and measurement too."""
     mapped = [name for name in dataset.key if name not in (dataset.subkey, dataset.date)]
-    key: Any = mapped if len(mapped) > 1 else (mapped or [None])[0]
+    key = mapped if len(mapped) > 1 else next(iter(mapped), None)
     return {
         "datasetId": dataset.name,
         "title": dataset.title,

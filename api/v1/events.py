@@ -29,12 +29,14 @@ async def of_dataset(request: Request, workspace: str, dataset: str) -> Streamin
 
 
 def _stream(services: Services, workspace: str, dataset: str | None) -> StreamingResponse:
+    services.streams.check()
     listener = services.live.listen(workspace, dataset)
     return StreamingResponse(_events(services, listener), headers=HEADERS)
 
 
 async def _events(services: Services, listener: Listener) -> AsyncIterator[bytes]:
     """Yield events until the reader leaves or falls too far behind: then it may come again."""
+    services.streams.opened("events")
     try:
         yield comment("here are the events")
         while True:
@@ -52,3 +54,4 @@ async def _events(services: Services, listener: Listener) -> AsyncIterator[bytes
                 return
     finally:
         services.live.leave(listener)
+        services.streams.closed("events")

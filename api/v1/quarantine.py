@@ -1,6 +1,5 @@
-"""`/v1/quarantine/{workspace}`: records that were accepted and could not be stored; tried again or dropped."""
+"""`/v1/quarantine/{workspace}`: records that were accepted and could not be stored; retried or dropped."""
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
@@ -10,6 +9,7 @@ from api.described import TIMEOUT, answers, extra, query
 from api.entry.caller import caller, params_of, services_of
 from api.lane.redrive import Redriven, redrive
 from api.services import Services
+from api.v1.identified import identified
 from api.v1.render import reply
 from rules.errors import DATASET_NOT_FOUND, QUARANTINE_NOT_FOUND, Problem
 from rules.schema.dataset import Dataset
@@ -30,8 +30,8 @@ _DIGITS: Final = 18
 _AFTER: Final = query("after", "Go on behind this id.", "integer", minimum=0, default=0)
 _LISTED: Final = answers(
     200,
-    "The records, in the order in which they were set aside; `next` is what goes back as `after`, null at the "
-    "end. A page ends early at 16 MB.",
+    "The records, in the order in which they were set aside; `next` is what goes back as `after`, null at "
+    "the end. A page ends early at 16 MB.",
     {
         "records": [
             {
@@ -96,7 +96,7 @@ async def again(request: Request, workspace: str, target: str) -> Response:
     services, params = services_of(request), params_of(request)
     after = params.whole("after", 0, 0, _LAST_ID)
     timeout = params.number("timeout", 10.0, 0.1, 60.0)
-    token = services.gate.identify(request.scope["headers"], request.scope["query_string"])
+    token = identified(request)
     dataset = await services.catalogue.find(workspace, target)
     if dataset is None and _id_of(target) is not None:
         one = await _find(services, workspace, target)
@@ -119,7 +119,7 @@ async def again(request: Request, workspace: str, target: str) -> Response:
 async def drop(request: Request, workspace: str, id: str) -> Response:  # noqa: A002
     """Drop a record for good. Needs the scope `write`."""
     services = services_of(request)
-    token = services.gate.identify(request.scope["headers"], request.scope["query_string"])
+    token = identified(request)
     one = await _find(services, workspace, id)
     services.gate.allow(token, "write", workspace, None if one is None else one.dataset)
     if one is None or not await on_loop(services.store.write(lambda c: quarantine.drop(c, one.id))):
@@ -156,7 +156,7 @@ async def _home(services: Services, workspace: str, name: str) -> Dataset:
     if dataset is None:
         raise Problem(
             DATASET_NOT_FOUND,
-            f"There is no dataset {name[:64]!r} in {workspace[:64]!r} to store it in; make it, then try again.",
+            f"There is no dataset {name[:64]!r} in {workspace[:64]!r} to store it in; make it and try again.",
         )
     return dataset
 
@@ -201,13 +201,8 @@ def _told(done: Redriven) -> dict[str, Any]:
         "quarantined": done.quarantined,
     }
     if done.refused:
-        told["errors"] = [_refused(one, refusal.code.name, refusal.message) for one, refusal in _first(done)]
+        told["errors"] = [
+            {"id": one.id, "code": refusal.code.name, "message": refusal.message}
+            for one, refusal in done.refused[:100]
+        ]
     return told
-
-
-def _first(done: Redriven) -> Sequence[Any]:
-    return done.refused[:100]
-
-
-def _refused(one: Quarantined, code: str, message: str) -> dict[str, Any]:
-    return {"id": one.id, "code": code, "message": message}

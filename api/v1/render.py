@@ -57,8 +57,8 @@ def render(form: Form, records: Iterable[Record], *, turned: bool = False) -> by
         if size > PAGE_BYTES:
             raise Problem(
                 BAD_PARAMETER,
-                f"The first {len(rows)} records of the page fill {PAGE_BYTES} bytes already, which is the most "
-                "an answer may have; ask for fewer with limit, or for fewer columns with filter.",
+                f"{len(rows)} records of the page fill {PAGE_BYTES} bytes already, the most an answer may "
+                "have; ask for fewer records with limit, or for fewer columns with filter.",
             )
         rows.append(row)
     if turned:

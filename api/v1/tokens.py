@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from api.described import answers, extra, json_body, query
 from api.entry.caller import json_of, object_of, params_of, services_of
+from api.v1.identified import identified
 from api.v1.render import reply
 from rules.errors import BAD_PARAMETER, BAD_REQUEST, FORBIDDEN, NOT_FOUND, Problem
 from rules.ids import token_hash
@@ -47,7 +48,7 @@ _MADE: Final = {"workspace": "acme", "scopes": ["read", "write"], "title": "the 
 async def make(request: Request) -> Response:
     """Make a token: an administrator for any workspace, an `admin` of a workspace for that one."""
     services, params = services_of(request), params_of(request)
-    mine = services.gate.identify(request.scope["headers"], request.scope["query_string"])
+    mine = identified(request)
     wanted = _read(object_of(await json_of(request, mine.workspace or ""), "a token"), services.clock())
     services.gate.allow(mine, "admin", wanted.workspace)
     secret = ("pk_" if wanted.scopes == {"read"} else "sk_") + secrets.token_urlsafe(32)
@@ -76,7 +77,7 @@ async def make(request: Request) -> Response:
 async def listing(request: Request) -> Response:
     """List tokens without their secrets: an administrator all, an `admin` of a workspace its own."""
     services, params = services_of(request), params_of(request)
-    mine = services.gate.identify(request.scope["headers"], request.scope["query_string"])
+    mine = identified(request)
     workspace = params.text("workspace", mine.workspace)
     services.gate.allow(mine, "admin", workspace)
     found = await on_loop(services.store.read(lambda c: tokens.listing(c, workspace)))
@@ -87,7 +88,7 @@ async def listing(request: Request) -> Response:
 async def revoke(request: Request, token_id: str) -> Response:
     """Revoke a token. The administrator's own can't be: it is the one kept in the data directory."""
     services, params = services_of(request), params_of(request)
-    mine = services.gate.identify(request.scope["headers"], request.scope["query_string"])
+    mine = identified(request)
     services.gate.allow(mine, "admin", mine.workspace)
     if token_id == ADMINISTRATOR:
         raise Problem(

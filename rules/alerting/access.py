@@ -14,7 +14,6 @@ from rules.condition.tree import Compare, Const, In, ListOf, Node, Not, Path, Sc
 
 Steps = str | tuple[str, ...]
 """Where a value lies: a column, or a path of two steps or more that begins at one."""
-Number = int | float
 
 
 class _Mark:
@@ -51,7 +50,7 @@ class Above:
     steps: Steps
     sign: int
     inclusive: bool
-    bound: Number
+    bound: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +150,11 @@ def _above(steps: Steps | None, op: str, literal: Node) -> Above | None:
     bound = _scalar(literal)
     if steps is None or isinstance(bound, bool) or not isinstance(bound, int | float):
         return None
+    # An integer between two doubles has no place among doubles; the others lose nothing there.
+    if float(bound) != bound:
+        return None
     sign = 1 if op[0] == ">" else -1
-    return Above(steps, sign, op[-1] == "=", sign * bound)
+    return Above(steps, sign, op[-1] == "=", float(sign * bound))
 
 
 def _steps(node: Node) -> Steps | None:

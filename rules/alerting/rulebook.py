@@ -1,6 +1,7 @@
 """The rules in force in one partition, and what they say of an event."""
 
 from collections.abc import Mapping
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Final
 
@@ -92,7 +93,7 @@ class Rulebook:
         if index is None:
             return [], []
         sure, unsure = index.find(record)
-        matched = [held.rule for held in sure]
+        matched = [held.rule for held in sure] if sure else []
         failed: list[tuple[Rule, str]] = []
         for held in unsure:
             if held.condition is None:
@@ -105,7 +106,7 @@ class Rulebook:
                 failed.append((held.rule, cut(str(error), MAX_ERROR)))
         if len(matched) > 1:
             # The order must not hang on which rule came first: a restart loads them in another.
-            matched.sort(key=lambda rule: rule.id)
+            matched.sort(key=attrgetter("id"))
         return matched, failed
 
     def _file(self, rule: Rule) -> None:

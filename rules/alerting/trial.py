@@ -35,7 +35,8 @@ def dry_run(
     """Judge events in their order with one rule, a paused one too.
 
     Events that give `_time` happen then, the others when the one before them did, at first at `now` (ns); so
-    a cooldown can be tried. Time never goes back. Records are brought into the stored form of `dataset`, if there is one.
+    a cooldown can be tried. Time never goes back. Records are brought into the stored form of `dataset`, if
+    there is one.
     """
     columns = None if dataset is None else {column.name: column.type for column in dataset.columns}
     compiled = compile_rule(rule, time_columns(columns), limits)

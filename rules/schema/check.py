@@ -80,8 +80,8 @@ class Checker:
         """Return which records may enter, and what they need.
 
         `plain` is the caller's word that the text they were read from held no run of 16 digits or more
-        and no escape of U+0000 or a lone surrogate; then no value has to be looked at twice. Why records were refused is said
-        of the first `keep` of them (the limit of errors listed, unless given).
+        and no escape of U+0000 or a lone surrogate; then no value has to be looked at twice. Why records
+        were refused is said of the first `keep` of them (the limit of errors listed, unless given).
         """
         if self._quickly(records) and (plain or all(map(self._is_clean, records))):
             return Verdict(records)

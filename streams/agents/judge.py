@@ -25,7 +25,7 @@ from rules.alerting.subscription import wants
 from rules.envelope import Happened, Origin, Record, RuleChange, Word
 from rules.names import fold
 from rules.signals import Meter
-from storage import alerts, deliveries, instances, offsets, rules, subscriptions
+from storage import alerts, deliveries, instances, offsets, quarantine, rules, subscriptions
 from storage.alerts import Raised
 from storage.instances import InstanceKey
 from storage.offsets import Place
@@ -61,11 +61,16 @@ Read = tuple[Message, Word]
 
 @dataclass(slots=True)
 class Slice:
-    """What one transaction of judge covers: up to which place, which matches, which rules came in force."""
+    """What one transaction of judge covers: up to which place, which matches, which rules came in force.
+
+    `events` counts the records, `arrived` is when (ns) the last of them came to the door.
+    """
 
     place: Place
     matches: list[Match] = field(default_factory=list)
     changes: list[Rule] = field(default_factory=list)
+    events: int = 0
+    arrived: int = 0
 
 
 class Judge:
@@ -169,7 +174,9 @@ class Judge:
                 if isinstance(entry, RuleChange):
                     piece.changes.extend(self._take(book, entry))
                 elif isinstance(entry, Happened):
+                    piece.arrived = entry.at
                     for origin, record in _fresh(entry, partition, place.last):
+                        piece.events += 1
                         place = replace(place, last=(origin.epoch, origin.offset, origin.item))
                         piece.matches.extend(self._match(book, entry, record, origin, now))
                         if len(piece.matches) >= TOGETHER:
@@ -210,6 +217,9 @@ class Judge:
 
         told = await committed(self._store.write(transaction))
         self._places[before.partition] = piece.place
+        self._meter.count("events_judged_total", piece.events)
+        if piece.arrived:
+            self._meter.time("judge_lag_seconds", max(0, self._setting.clock() - piece.arrived) / 1e9)
         if told:
             for one in told:
                 self._meter.count("alerts_total", severity=one.alert.severity)
@@ -227,7 +237,13 @@ def _fresh(happened: Happened, partition: int, last: tuple[int, int, int]) -> It
 
 
 def _raise(c: Connection, matches: Sequence[Match], due_at: int) -> list[Notification]:
-    """Take the step for each match, in order, and keep what it brings about."""
+    """Take the step for each match, in order, and keep what it brings about.
+
+    A record that the database refused had its event already (persist appends first); it raises nothing.
+    """
+    if matches:
+        aside = quarantine.aside(c, [match.origin.text() for match in matches])
+        matches = [match for match in matches if match.origin.text() not in aside]
     remembered: dict[InstanceKey, Instance | None] = dict(_remembered(c, matches))
     changed: dict[InstanceKey, Instance] = {}
     raised: list[Raised] = []

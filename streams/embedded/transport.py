@@ -37,12 +37,12 @@ class Intake(Protocol):
         ...
 
 
-class Consumer(FaustConsumer):  # type: ignore[misc]
+class Consumer(FaustConsumer):
     """Reads chunks of the embedded log."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._intake: Intake = self.app.intake
+        self._intake: Intake = self.app.intake  # type: ignore[attr-defined]
         self._assignment: set[TP] = set()
         self._unwatch: list[Any] = []
 
@@ -90,7 +90,7 @@ class Consumer(FaustConsumer):  # type: ignore[misc]
     def _to_message(self, tp: TP, record: Chunk) -> ConsumerMessage:
         last = record.messages[-1]
         return ConsumerMessage(
-            tp.topic, tp.partition, last.offset, last.stamp / 1000, 1, None, None, record, None,
+            tp.topic, tp.partition, last.offset, last.stamp / 1000, 1, None, None, cast(bytes, record), None,
             0, 0, tp, generation_id=self.app.consumer_generation_id,
         )  # fmt: skip
 
@@ -124,7 +124,7 @@ class Consumer(FaustConsumer):  # type: ignore[misc]
         last = max(acked)
         acked.clear()
         self._acked_index[tp].clear()
-        return cast(int, last) + 1
+        return last + 1
 
     async def position(self, tp: TP) -> int | None:
         """Return where the partition's task reads."""
@@ -164,7 +164,7 @@ class Consumer(FaustConsumer):  # type: ignore[misc]
         await super().on_stop()
 
 
-class Producer(FaustProducer):  # type: ignore[misc]
+class Producer(FaustProducer):
     """Nothing is sent through Faust: each role appends to the log itself."""
 
     async def flush(self) -> None:
@@ -178,7 +178,7 @@ class Producer(FaustProducer):  # type: ignore[misc]
         raise NotImplementedError(f"{topic}: Sluice's roles append to the log themselves")
 
 
-class Transport(base.Transport):  # type: ignore[misc]
+class Transport(base.Transport):
     """The transport behind `embedded://`."""
 
     Consumer: ClassVar[type[FaustConsumer]] = Consumer

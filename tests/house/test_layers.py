@@ -29,7 +29,7 @@ HOMES = {
     "pythonjsonlogger": ("infra/logs.py",),
     "re2": ("rules/condition/",),
     "jsonschema_rs": ("rules/schema/",),
-    "aiohttp": ("streams/delivery/",),
+    "aiohttp": ("streams/delivery/", "infra/demo", "infra/tokens.py"),
     "typer": ("infra/cli",),
 }
 

@@ -149,6 +149,7 @@ def upgrade() -> None:
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_index(op.f("ix_quarantine_record_id"), "quarantine", ["record_id"], unique=False)
     op.create_index(op.f("ix_quarantine_workspace"), "quarantine", ["workspace"], unique=False)
     op.create_index(op.f("ix_quarantine_write_id"), "quarantine", ["write_id"], unique=False)
     op.create_table(
@@ -261,6 +262,7 @@ def downgrade() -> None:
     op.drop_table("revision")
     op.drop_index(op.f("ix_quarantine_write_id"), table_name="quarantine")
     op.drop_index(op.f("ix_quarantine_workspace"), table_name="quarantine")
+    op.drop_index(op.f("ix_quarantine_record_id"), table_name="quarantine")
     op.drop_table("quarantine")
     op.drop_table("offsets")
     op.drop_index(op.f("ix_notification_workspace"), table_name="notification")

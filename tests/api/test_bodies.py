@@ -1,0 +1,228 @@
+"""The bytes of a body: content types, encodings, sizes, and JSON that is none (the contract, section 1)."""
+
+import gzip
+import json
+import zlib
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.stage.house import House, house
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+RECORDS = [{"a": 1}, {"a": 2}, {"a": 3}]
+BODY = json.dumps(RECORDS).encode()
+MB = 1024 * 1024
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def here(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    async with house(tmp_path_factory.mktemp("bodies")) as running:
+        yield running
+
+
+def raw_deflate(body: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packer.compress(body) + packer.flush()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("identity", BODY),
+        ("", BODY),
+        ("gzip", gzip.compress(BODY)),
+        ("GZIP", gzip.compress(BODY)),
+        ("x-gzip", gzip.compress(BODY)),
+        ("gzip", gzip.compress(BODY[:5]) + gzip.compress(BODY[5:7]) + gzip.compress(BODY[7:])),
+        ("gzip", gzip.compress(b"") + gzip.compress(BODY)),
+        ("gzip", gzip.compress(BODY, 0)),
+        ("deflate", zlib.compress(BODY)),
+        ("deflate", raw_deflate(BODY)),
+    ],
+)
+async def test_encoded_bodies_are_read(here: House, encoding: str, body: bytes) -> None:
+    w = here.workspace()
+    answer = await here.client.post(f"/v1/write/{w}/d", data=body, headers={"Content-Encoding": encoding})
+    assert (answer.status, answer.json.get("inserted")) == (200, 3)
+    assert here.stored(w, "d") == RECORDS
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("gzip", BODY),
+        ("gzip", b"\x1f\x8b"),
+        ("gzip", gzip.compress(BODY)[:-1]),
+        ("gzip", gzip.compress(BODY)[:-9]),
+        ("gzip", gzip.compress(BODY) + b"trailing"),
+        ("gzip", gzip.compress(BODY) + gzip.compress(BODY)[:12]),
+        ("gzip", gzip.compress(BODY)[:-8] + b"\x00" * 8),
+        ("deflate", zlib.compress(BODY)[:-1]),
+        ("deflate", b"\xff\xff\xff"),
+        ("deflate", gzip.compress(BODY)),
+    ],
+)
+async def test_a_broken_or_cut_encoding_is_400(here: House, encoding: str, body: bytes) -> None:
+    w = here.workspace()
+    answer = await here.client.post(f"/v1/write/{w}/d", data=body, headers={"Content-Encoding": encoding})
+    assert (answer.status, answer.json["code"]) == (400, "bad_encoding")
+    assert here.stored(w, "d") == []
+
+
+@pytest.mark.parametrize("encoding", ["br", "compress", "gzip, gzip", "gzip;q=1", "x"])
+async def test_another_encoding_is_415(here: House, encoding: str) -> None:
+    answer = await here.client.post(
+        f"/v1/write/{here.workspace()}/d", data=BODY, headers={"Content-Encoding": encoding}
+    )
+    assert (answer.status, answer.json["code"]) == (415, "unsupported_encoding")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("application/json", "application/json; charset=utf-8", "APPLICATION/JSON", "application/vnd.x+json"),
+        *("text/plain", "application/octet-stream", "application/x-www-form-urlencoded"),
+    ],
+)
+async def test_json_is_read_under_its_types_and_tried_without_one(here: House, kind: str) -> None:
+    answer = await here.client.post(
+        f"/v1/write/{here.workspace()}/d", data=BODY, headers={"Content-Type": kind}
+    )
+    assert (answer.status, answer.json.get("inserted")) == (200, 3)
+
+
+async def test_json_is_tried_where_no_type_is_given(here: House) -> None:
+    answer = await here.client.post(
+        f"/v1/write/{here.workspace()}/d", data=BODY, skip_auto_headers=["Content-Type"]
+    )
+    assert (answer.status, answer.json.get("inserted")) == (200, 3)
+
+
+@pytest.mark.parametrize("kind", ["text/csv", "application/xml", "multipart/form-data; boundary=x", "image/png"])
+async def test_other_content_types_are_415(here: House, kind: str) -> None:
+    answer = await here.client.post(
+        f"/v1/write/{here.workspace()}/d", data=BODY, headers={"Content-Type": kind}
+    )
+    assert (answer.status, answer.json["code"]) == (415, "unsupported_type")
+
+
+@pytest.mark.parametrize(
+    ("body", "byte"),
+    [
+        (b"", 0),
+        (b"  \n", 0),
+        (b"{", 1),
+        (b'[{"a": 1}', 9),
+        (b'[{"a": 1},]', 10),
+        (b'[{"a": 1}] x', 11),
+        (b"[{'a': 1}]", 2),
+        (b"[NaN]", 1),
+        (b"[Infinity]", 1),
+        (b'[{"a": -Infinity}]', 8),
+        (b'[{"a": 01}]', 8),
+        (b'[{"a": "\xff"}]', 8),
+        (b'[{"a": "ab\xc3"}]', 10),
+        (b'["\xed\xa0\x80"]', 2),
+        (b'[{"a": "\\ud800"}]', 8),
+        (b'[{"a": "x\\udc00\\ud800"}]', 9),
+        (b'[{"a": "\x00"}]', 8),
+        (b'[{"a": "\n"}]', 8),
+        (b"\xef\xbb\xbf[]", 0),
+        (b'\xff\xfe[\x00]\x00', 0),
+    ],
+)
+async def test_a_body_that_is_no_json_is_400_with_the_byte_where_it_breaks(
+    here: House, body: bytes, byte: int
+) -> None:
+    w = here.workspace()
+    answer = await here.client.post(
+        f"/v1/write/{w}/d", data=body, headers={"Content-Type": "application/json"}
+    )
+    assert (answer.status, answer.json["code"]) == (400, "bad_json")
+    assert f"byte {byte})" in answer.json["detail"]
+
+
+@pytest.mark.parametrize("body", [b"1", b'"x"', b"null", b"true"])
+async def test_json_that_is_neither_object_nor_array_is_400(here: House, body: bytes) -> None:
+    answer = await here.client.post(f"/v1/write/{here.workspace()}/d", data=body)
+    assert (answer.status, answer.json["code"]) == (400, "bad_json")
+
+
+@pytest.mark.parametrize("body", [b"[1e999]", b'[{"a": {"b": -1e400}}]'])
+async def test_a_number_no_double_can_hold_is_refused(here: House, body: bytes) -> None:
+    answer = await here.client.post(f"/v1/write/{here.workspace()}/d", data=body)
+    assert (answer.status, answer.json["code"]) in ((400, "bad_json"), (422, "all_refused"))
+
+
+@pytest.mark.parametrize("depth", [2_000, 200_000])
+async def test_json_as_deep_as_a_well_is_refused(here: House, depth: int) -> None:
+    for body in (b"[" * depth, b"[" * depth + b"]" * depth, b'{"a":' * depth + b"1" + b"}" * depth):
+        answer = await here.client.post(f"/v1/write/{here.workspace()}/d", data=body)
+        assert answer.status in (400, 422)
+        assert answer.json["code"] in ("bad_json", "too_deep", "all_refused")
+
+
+async def test_a_body_larger_than_the_wire_limit_is_413_naming_it(here: House) -> None:
+    body = b" " * (10 * MB) + b"[]"
+    answer = await here.client.post(f"/v1/write/{here.workspace()}/d", data=body)
+    assert (answer.status, answer.json["code"]) == (413, "body_too_large")
+    assert str(10 * MB) in answer.json["detail"]
+
+
+async def test_a_body_as_large_as_the_wire_limit_is_taken(here: House) -> None:
+    body = b" " * (10 * MB - 2) + b"[]"
+    answer = await here.client.post(f"/v1/write/{here.workspace()}/d", data=body)
+    assert (answer.status, answer.json.get("accepted")) == (200, 0)
+
+
+async def test_a_chunked_body_larger_than_the_wire_limit_is_413(here: House) -> None:
+    async def drops() -> AsyncIterator[bytes]:
+        for _ in range(11):
+            yield b" " * MB
+
+    answer = await here.client.post(f"/v1/write/{here.workspace()}/d", data=drops())
+    assert (answer.status, answer.json["code"]) == (413, "body_too_large")
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+async def test_decompression_stops_at_the_limit(here: House, encoding: str) -> None:
+    bomb = b" " * (51 * MB)
+    body = gzip.compress(bomb) if encoding == "gzip" else zlib.compress(bomb)
+    answer = await here.client.post(
+        f"/v1/write/{here.workspace()}/d", data=body, headers={"Content-Encoding": encoding}
+    )
+    assert (answer.status, answer.json["code"]) == (413, "body_too_large")
+    assert str(50 * MB) in answer.json["detail"]
+
+
+async def test_a_bomb_of_many_members_stops_at_the_limit_too(here: House) -> None:
+    body = gzip.compress(b" " * MB) * 60
+    answer = await here.client.post(
+        f"/v1/write/{here.workspace()}/d", data=body, headers={"Content-Encoding": "gzip"}
+    )
+    assert (answer.status, answer.json["code"]) == (413, "body_too_large")
+
+
+async def test_a_body_within_the_limit_after_decompression_is_taken(here: House) -> None:
+    body = gzip.compress(b" " * (48 * MB) + BODY)
+    answer = await here.client.post(
+        f"/v1/write/{here.workspace()}/d", data=body, headers={"Content-Encoding": "gzip"}
+    )
+    assert (answer.status, answer.json.get("inserted")) == (200, 3)
+
+
+async def test_chunked_bodies_are_read(here: House) -> None:
+    async def drops() -> AsyncIterator[bytes]:
+        for start in range(0, len(BODY), 5):
+            yield BODY[start : start + 5]
+
+    answer = await here.client.post(f"/v1/write/{here.workspace()}/d", data=drops())
+    assert (answer.status, answer.json.get("inserted")) == (200, 3)
+
+
+async def test_expect_100_continue_is_answered(here: House) -> None:
+    answer = await here.client.post(f"/v1/write/{here.workspace()}/d", data=BODY, expect100=True)
+    assert (answer.status, answer.json.get("inserted")) == (200, 3)
