@@ -10,13 +10,13 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
-from api import health
+from api import health, openapi
 from api.entry.answer import Answer, Receive, Scope, Send, problem
 from api.lane.door import Door
 from api.lane.lane import Lane
 from api.lane.lane import Parts as LaneParts
 from api.services import Services
-from api.v1 import alerts, events, rules, subscriptions, writes
+from api.v1 import alerts, data, datasets, events, quarantine, rules, subscriptions, tokens, writes
 from api.v1.record import RecordDoor
 from rules.errors import (
     BAD_REQUEST,
@@ -35,7 +35,7 @@ DOORS: Final[dict[str, Door]] = {
     "/v1/write": RecordDoor(wait=True),
 }
 
-ROUTERS: Final = (alerts, events, rules, subscriptions, writes)
+ROUTERS: Final = (alerts, data, datasets, events, quarantine, rules, subscriptions, tokens, writes)
 
 
 def build(services: Services, lane_parts: LaneParts, origins: tuple[str, ...] = ()) -> App:
@@ -66,6 +66,7 @@ def _rest(services: Services) -> FastAPI:
     app.include_router(health.router)
     for module in ROUTERS:
         app.include_router(module.router)
+    openapi.describe(app)
 
     @app.exception_handler(Problem)
     async def _problem(_: Request, error: Problem) -> Response:

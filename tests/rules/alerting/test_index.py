@@ -38,6 +38,13 @@ def test_a_threshold_takes_numbers_only() -> None:
     assert found("a < 2", {"a": 2}) == "out"
 
 
+def test_a_threshold_that_is_no_double_is_left_to_the_condition() -> None:
+    assert found("a > 9007199254740993", {"a": 9007199254740993}) == "asked"
+    assert found("a >= 9007199254740992", {"a": 9007199254740992}) == "sure"
+    assert found("a > 9007199254740992", {"a": 9007199254740993}) == "sure"
+    assert found("a > 18446744073709551615", {"a": 1}) == "asked"
+
+
 def test_a_column_alone_is_asked_for_true() -> None:
     assert found("active", {"active": True}) == "sure"
     assert found("!active", {"active": False}) == "sure"

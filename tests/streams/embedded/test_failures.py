@@ -28,6 +28,7 @@ async def test_a_full_disk_refuses_one_block_and_the_log_goes_on(tmp_path: Path)
             *(log.append("writes", 0, bytes(99)) for _ in range(9)), return_exceptions=True
         )
         assert all(isinstance(end, LogRefused) for end in ends)
+        assert len(set(map(id, ends))) == len(ends), "each has a traceback of its own"
         disk.fail_write = None
         assert await log.append("writes", 0, b"after") == 1
         assert [m.payload for m in log.read("writes", 0, 0, 100)] == [b"before", b"after"]
