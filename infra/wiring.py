@@ -2,13 +2,11 @@
 
 import asyncio
 import logging
-import random
 import shutil
 import sys
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import TextIO
 
 from sqlalchemy import Connection
@@ -34,6 +32,7 @@ from infra.metrics import PrometheusMeter
 from infra.parts import Part, Parts
 from infra.server import Server, listen
 from infra.settings import Settings
+from infra.work import cancelled, start_agents, start_courier
 from rules.ids import token_hash
 from rules.token import Token
 from storage import identity, rules, tokens
@@ -46,9 +45,6 @@ from streams.agents.worker import Worker
 from streams.announce import Announcer
 from streams.backlog import Backlog
 from streams.catalogue import Catalogue
-from streams.delivery.courier import Courier
-from streams.delivery.kept import StoreBook
-from streams.delivery.webhook import Webhooks
 from streams.embedded.log import EmbeddedLog, LogPlan
 from streams.positions import Setting, on_loop
 from streams.publisher import Publisher
@@ -108,7 +104,7 @@ async def start(settings: Settings, lifecycle: Lifecycle, out: TextIO = sys.stdo
     backlog = Backlog(log.partitions, settings.backlog_bytes, settings.backlog_age / 1e9)
     receipts.on_passed(lambda partition: backlog.passed(partition, receipts.committed(partition)))
     feed = AlertFeed(store)
-    courier = await _courier(settings, lifecycle, meter, store, health.register("courier"))
+    courier = await start_courier(settings, lifecycle, meter, store, health.register("courier"))
 
     def raised(workspaces: set[str]) -> None:
         feed.wake(workspaces)
@@ -121,7 +117,7 @@ async def start(settings: Settings, lifecycle: Lifecycle, out: TextIO = sys.stdo
         "persist": Worker(persist, WRITES, log, lambda: receipts.awaited, meter),
         "judge": Worker(judge, EVENTS, log, lambda: False, meter),
     }
-    await _begin(lifecycle, health, workers)
+    await start_agents(lifecycle, health, workers)
     announcer = Announcer(log, store)
     mint = Mint(known.run, known.secret, time.time_ns)
     outcomes = Outcomes(receipts, store, mint)
@@ -181,7 +177,7 @@ async def start(settings: Settings, lifecycle: Lifecycle, out: TextIO = sys.stdo
     )
     chore = asyncio.create_task(chores.run(health.register("chores")), name="chores")
     lifecycle.watch("chores", chore)
-    lifecycle.on_stop("chores", lambda: _cancelled(chore))
+    lifecycle.on_stop("chores", lambda: cancelled(chore))
     server = Server(
         build(services, lane, settings.cors_origins),
         sock,
@@ -255,35 +251,3 @@ def _introduce(c: Connection, log: EmbeddedLog, now: int, token: str) -> _Known:
     tokens.revoke(c, ADMINISTRATOR)
     tokens.keep(c, administrator, token_hash(token), now)
     return _Known(epoch, identity.begin_run(c, now), identity.secret(c, "writes"))
-
-
-async def _courier(
-    settings: Settings, lifecycle: Lifecycle, meter: PrometheusMeter, store: SqliteStore, part: Part
-) -> Courier:
-    webhooks = Webhooks(version=version("sluice"), allow_private=settings.allow_private_targets)
-    await webhooks.__aenter__()
-    lifecycle.on_stop("webhooks", lambda: webhooks.__aexit__(None, None, None))
-    courier = Courier(StoreBook(store), webhooks, meter, clock=time.time_ns, chance=random.random)
-    running = asyncio.create_task(courier.run(), name="courier")
-    lifecycle.watch("courier", running)
-    lifecycle.on_stop("courier", courier.stop)
-    part.ok()
-    return courier
-
-
-async def _begin(lifecycle: Lifecycle, health: Parts, workers: dict[str, Worker]) -> None:
-    """Start all agents together: Faust takes a moment for each."""
-    parts = {role: health.register(role) for role in workers}
-    for role, worker in workers.items():
-        lifecycle.on_stop(role, worker.stop)
-        worker.on_stopped(parts[role].failing)
-    await asyncio.gather(*(worker.start() for worker in workers.values()))
-    await asyncio.gather(*(worker.claimed() for worker in workers.values()))
-    for role, worker in workers.items():
-        if not worker.stopped:
-            parts[role].ok()
-
-
-async def _cancelled(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

@@ -35,10 +35,11 @@ def form_of(name: str, fields: Sequence[str]) -> Form:
     CSV is RFC 4180's: a header row, CRLF, quotes where they are needed; nested values as JSON, null empty.
     """
     if name == "csv":
-        header = _csv_row(fields)
-        return Form(
-            "text/csv; charset=utf-8; header=present", header, b"", b"", lambda r: _csv_row(r.values())
-        )
+
+        def row(record: Record) -> bytes:
+            return _csv_row(record[field] for field in fields)
+
+        return Form("text/csv; charset=utf-8; header=present", _csv_row(fields), b"", b"", row)
     if name == "ndjson":
         return Form("application/x-ndjson", b"", b"", b"", lambda r: encode(r) + b"\n")
     return Form("application/json", b"[", b",", b"]", encode)

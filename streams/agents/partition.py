@@ -113,6 +113,16 @@ class PartitionTask:
             self._waiting = chunk
             self._arrived.set()
 
+    def fail(self, why: str) -> None:
+        """Go on no further: what comes next can't be had."""
+        if self._task is not None:
+            self._task.cancel()
+        self._stop(why)
+        logger.error(
+            "Partition %d of %s stopped: %s", self.partition, self._step.role, why,
+            extra={"action": "partition_stopped"},
+        )  # fmt: skip
+
     def start(self, on_stopped: Callable[[str], None]) -> asyncio.Task[None]:
         """Claim the partition and begin; `on_stopped` is told why if it does not go on."""
         self._on_stopped = on_stopped

@@ -37,6 +37,7 @@ class Worker:
         self._app = _app(self, step.role, topic)
         self._context = faust_app_running(self._app, stop_timeout=STOP_SECONDS)
         self._on_stopped: Callable[[str], None] = logger.debug
+        self._on_alive: Callable[[], object] = self._running.is_set
 
     async def start(self) -> None:
         """Start the app; partitions come by and by (`claimed`)."""
@@ -47,9 +48,27 @@ class Worker:
         await asyncio.gather(*(task.end() for task in self._tasks.values()))
         await self._context.__aexit__(None, None, None)
 
-    def on_stopped(self, callback: Callable[[str], None]) -> None:
-        """Have `callback` told why when a partition does not go on."""
-        self._on_stopped = callback
+    async def ended(self) -> None:
+        """Return only when the app has ended though nobody stopped it.
+
+        Raises: RuntimeError where it crashed.
+        """
+        await self._app.wait_until_stopped()
+        if self._app.crashed:
+            raise RuntimeError(f"Faust crashed: {self._app.crash_reason!r}")
+
+    def watched_by(self, stopped: Callable[[str], None], alive: Callable[[], None]) -> None:
+        """Have `stopped` told why a partition does not go on, and `alive` called while it polls."""
+        self._on_stopped = stopped
+        self._on_alive = alive
+
+    def alive(self) -> None:
+        """The transport still polls."""
+        self._on_alive()
+
+    def broken(self, partition: int, why: str) -> None:
+        """The log can't be read on; the partition stops."""
+        self._tasks[partition].fail(why)
 
     async def claimed(self) -> None:
         """Wait until every partition is claimed (or has stopped, which `stopped` tells)."""

@@ -16,6 +16,7 @@ from faust.types import TP, ConsumerMessage
 
 from streams.agents.partition import CHUNK_BYTES, Chunk
 from streams.embedded.log import EmbeddedLog
+from streams.log import LogError
 
 
 class Intake(Protocol):
@@ -30,6 +31,14 @@ class Intake(Protocol):
 
     def fetched(self, partition: int, next_offset: int) -> None:
         """Messages below `next_offset` are on their way."""
+        ...
+
+    def broken(self, partition: int, why: str) -> None:
+        """The log can't be read on; the partition stops."""
+        ...
+
+    def alive(self) -> None:
+        """The transport still polls; called at least once a second."""
         ...
 
     async def assigned(self, partitions: Iterable[int]) -> None:
@@ -64,6 +73,7 @@ class Consumer(FaustConsumer):
         deadline = self.loop.time() + timeout
         while True:
             intake.room.clear()
+            intake.alive()
             found = {}
             for tp in active_partitions or ():
                 chunk = await self._fetch(tp)
@@ -79,9 +89,13 @@ class Consumer(FaustConsumer):
         if offset is None:
             return None
         log = self._intake.log
-        messages = log.recent(tp.topic, tp.partition, offset, CHUNK_BYTES)
-        if messages is None:
-            messages = await log.fetch(tp.topic, tp.partition, offset, CHUNK_BYTES)
+        try:
+            messages = log.recent(tp.topic, tp.partition, offset, CHUNK_BYTES)
+            if messages is None:
+                messages = await log.fetch(tp.topic, tp.partition, offset, CHUNK_BYTES)
+        except LogError as error:
+            self._intake.broken(tp.partition, str(error))
+            return None
         if not messages or self._intake.wanted(tp.partition) != offset:
             return None
         self._intake.fetched(tp.partition, messages[-1].offset + 1)

@@ -113,9 +113,7 @@ def test_with_a_key_its_index_is_used_however_time_is_bounded(store: SqliteStore
 
 
 @given(
-    drawn=st.lists(
-        st.tuples(st.sampled_from("ABC"), st.integers(0, 20)), unique=True, max_size=30
-    ),
+    drawn=st.lists(st.tuples(st.sampled_from("ABC"), st.integers(0, 20)), unique=True, max_size=30),
     key=st.sampled_from(["", "A", "B", "Z"]),
     begin=st.none() | st.integers(0, 20),
     end=st.none() | st.integers(0, 20),
@@ -136,9 +134,7 @@ def test_pages_put_together_are_what_sorting_in_memory_gives(
     kept = [
         (second, number, symbol)
         for number, (symbol, second) in enumerate(drawn)
-        if (not key or symbol == key)
-        and (begin is None or second >= begin)
-        and (end is None or second < end)
+        if (not key or symbol == key) and (begin is None or second >= begin) and (end is None or second < end)
     ]
     expected = [(symbol, at(second)) for second, _, symbol in sorted(kept, reverse=not oldest_first)]
     found: list[tuple[str, str]] = []

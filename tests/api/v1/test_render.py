@@ -13,8 +13,11 @@ from api.v1 import render as module
 from api.v1.render import form_of, render
 from rules.errors import Problem
 
-CELLS = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(
-    st.characters(exclude_categories=["Cs"], exclude_characters="\x00")
+CELLS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
 )
 RECORDS = st.lists(st.fixed_dictionaries({"a": CELLS, "b": CELLS}), max_size=5)
 

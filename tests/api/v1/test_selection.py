@@ -15,14 +15,20 @@ DAY = 86_400 * 10**9
 NONE = Span(None, None)
 
 
-def dataset(key: object = "s", subkey: str | None = None, date: str | None = None, form: str = "date") -> Dataset:
+def dataset(
+    key: object = "s", subkey: str | None = None, date: str | None = None, form: str = "date"
+) -> Dataset:
     properties = {
         "s": {"type": "string"},
         "n": {"type": "integer"},
         "d": {"type": "string", "format": form},
     }
     mapping = {"key": key, "subkey": subkey, "date": date}
-    body = {"datasetId": "q", "schema": {"type": "object", "properties": properties}, "columnMapping": mapping}
+    body = {
+        "datasetId": "q",
+        "schema": {"type": "object", "properties": properties},
+        "columnMapping": mapping,
+    }
     return declare("acme", body, 1)
 
 
@@ -42,7 +48,9 @@ def test_a_path_of_another_length_leads_nowhere(path: bytes) -> None:
     assert refused.value.code.status == 404
 
 
-@pytest.mark.parametrize("path", [b"/v1/data/acme/q/", b"/v1/data/acme/q/k/", b"/v1/data/acme/q/%ff", b"/v1/data/a/q/\xff"])
+@pytest.mark.parametrize(
+    "path", [b"/v1/data/acme/q/", b"/v1/data/acme/q/k/", b"/v1/data/acme/q/%ff", b"/v1/data/a/q/\xff"]
+)
 def test_an_empty_key_and_what_is_no_utf8_are_refused(path: bytes) -> None:
     with pytest.raises(Problem) as refused:
         address_of(request(path))
@@ -104,7 +112,9 @@ def test_the_last_day_there_is_leaves_the_end_open() -> None:
     assert select_in(dataset("s", None, "d"), (), Span("1677-09-22", "2262-04-11")).end == MAX_MOMENT
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "2024-02-30", "9" * 40, "2024-01-31T00:00:00", "1e3", "\x00"])
+@pytest.mark.parametrize(
+    "text", ["", "yesterday", "2024-02-30", "9" * 40, "2024-01-31T00:00:00", "1e3", "\x00"]
+)
 @pytest.mark.parametrize("name", ["from", "to"])
 def test_a_time_that_can_t_be_read_is_refused_by_name(name: str, text: str) -> None:
     with pytest.raises(Problem, match=f"{name} can't be read"):

@@ -1,0 +1,139 @@
+"""`DELETE /v1/data`: records deleted, in their place among the writes."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+
+import pytest
+import pytest_asyncio
+
+from infra.wiring import DATABASE
+from tests.api.v1.asking import declared, quote, written
+from tests.stage.house import House, house
+from tests.stage.patience import eventually
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def here(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    async with house(tmp_path_factory.mktemp("deleting")) as running:
+        yield running
+
+
+async def with_quotes(here: House, **changed: object) -> str:
+    w = here.workspace()
+    await declared(here.client, w, **changed)
+    quotes = [
+        quote(symbol, venue, day) for symbol in ("ABC", "XYZ") for venue, day in ((1, 1), (1, 2), (2, 3))
+    ]
+    await written(here.client, w, "quotes", *quotes)
+    return w
+
+
+def left(here: House, w: str) -> list[tuple[str, int, str]]:
+    return sorted((r["symbol"], r["venue"], r["at"][8:10]) for r in here.stored(w, "quotes"))
+
+
+async def test_a_key_a_subkey_and_a_range_say_what_goes(here: House) -> None:
+    w = await with_quotes(here)
+    answer = await here.client.delete(f"/v1/data/{w}/quotes/ABC/1?from=2024-01-02")
+    assert answer.status == 200
+    assert answer.json == {"success": True, "deleted": 1, "writeId": answer.json["writeId"]}
+    assert (await here.client.delete(f"/v1/data/{w}/quotes/XYZ")).json["deleted"] == 3
+    assert left(here, w) == [("ABC", 1, "01"), ("ABC", 2, "03")]
+    assert (await here.client.delete(f"/v1/data/{w}/quotes?to=2024-01-01")).json["deleted"] == 1
+    assert left(here, w) == [("ABC", 2, "03")]
+    assert (await here.client.delete(f"/v1/data/{w}/quotes/nobody")).json["deleted"] == 0
+
+
+async def test_nothing_named_deletes_nothing(here: House) -> None:
+    w = await with_quotes(here)
+    answer = await here.client.delete(f"/v1/data/{w}/quotes")
+    assert (answer.status, answer.json["code"]) == (400, "bad_parameter")
+    assert len(left(here, w)) == 6
+
+
+@pytest.mark.parametrize("unknown", ["where", "on", "range", "limit", "form"])
+async def test_an_unknown_parameter_is_refused_by_name_and_deletes_nothing(here: House, unknown: str) -> None:
+    w = await with_quotes(here)
+    answer = await here.client.delete(f"/v1/data/{w}/quotes/ABC?{unknown}=2024-01-01")
+    assert answer.status == 400
+    assert repr(unknown) in answer.json["detail"]
+    assert len(left(here, w)) == 6
+
+
+async def test_what_was_written_before_goes_and_what_is_written_after_stays(here: House) -> None:
+    w = await with_quotes(here)
+    calls = []
+    for number in range(20):
+        await here.client.post(f"/v1/record/{w}/quotes", json=[quote("ABC", number + 10, 1)])
+        if number == 9:
+            calls.append(asyncio.create_task(here.client.delete(f"/v1/data/{w}/quotes/ABC")))
+            await asyncio.gather(*calls)
+    await eventually(lambda: len(left(here, w)) == 13)
+    assert [venue for symbol, venue, _ in left(here, w) if symbol == "ABC"] == list(range(20, 30))
+
+
+async def test_a_delete_reaches_every_partition(here: House) -> None:
+    w = await with_quotes(here, partitionBy=["symbol", "venue"])
+    await written(here.client, w, "quotes", *(quote("many", n, 9) for n in range(60)))
+    answer = await here.client.delete(f"/v1/data/{w}/quotes?from=2024-01-03")
+    assert answer.json["deleted"] == 62
+    told = await here.client.get(f"/v1/writes/{answer.json['writeId']}")
+    assert (told.json["state"], told.json["deleted"]) == ("stored", 62)
+    assert len(left(here, w)) == 4
+
+
+async def test_an_idempotency_key_deletes_once(here: House) -> None:
+    w = await with_quotes(here, partitionBy=["venue"])
+    path, key = f"/v1/data/{w}/quotes/ABC?from=2024-01-01", {"Idempotency-Key": "once"}
+    first = await here.client.delete(path, headers=key)
+    await written(here.client, w, "quotes", quote("ABC", 1, 1))
+    again = await here.client.delete(f"{path}&timeout=5", headers=key)
+    assert first.json == again.json == {**first.json, "deleted": 3}
+    assert len(left(here, w)) == 4
+    other = await here.client.delete(f"/v1/data/{w}/quotes/ABC?from=2024-01-02", headers=key)
+    assert (other.status, other.json["code"]) == (409, "idempotency_conflict")
+    assert (await here.client.delete(path, headers={"Idempotency-Key": "x" * 256})).status == 400
+
+
+async def test_deletes_of_one_key_at_the_same_time_are_one(here: House) -> None:
+    w = await with_quotes(here)
+    path, key = f"/v1/data/{w}/quotes/ABC", {"Idempotency-Key": "together"}
+    answers = await asyncio.gather(*(here.client.delete(path, headers=key) for _ in range(8)))
+    assert {(a.status, a.json["deleted"], a.json["writeId"]) for a in answers} == {
+        (200, 3, answers[0].json["writeId"])
+    }
+
+
+async def test_a_delete_that_takes_too_long_says_so_and_is_done(here: House) -> None:
+    w = await with_quotes(here)
+    with locked(here):
+        answer = await here.client.delete(f"/v1/data/{w}/quotes/ABC?timeout=0.2")
+        assert (answer.status, answer.json["code"]) == (504, "too_slow")
+        assert len(left(here, w)) == 6
+    await eventually(lambda: len(left(here, w)) == 3, deadline=15)
+    told = await here.client.get(f"/v1/writes/{answer.json['writeId']}")
+    assert told.json["state"] == "stored"
+
+
+async def test_it_needs_the_scope_write(here: House) -> None:
+    w = await with_quotes(here)
+    made = await here.client.post("/v1/tokens", json={"workspace": w, "scopes": ["read"]})
+    assert (await here.client.delete(f"/v1/data/{w}/quotes/ABC", token=made.json["token"])).status == 403
+    assert (await here.client.delete(f"/v1/data/{w}/nothing/ABC")).json["code"] == "dataset_not_found"
+
+
+@contextmanager
+def locked(here: House) -> Iterator[None]:
+    """Hold the database's write lock, so that nothing is applied."""
+    raw = sqlite3.connect(here.data / DATABASE, timeout=10, isolation_level=None)
+    raw.execute("PRAGMA wal_autocheckpoint=0")
+    raw.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        raw.execute("ROLLBACK")
+        raw.close()
