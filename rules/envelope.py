@@ -4,8 +4,7 @@ The formats are for good: a field is added at the end with a default, never remo
 meaning (`streams.wire` writes them in this order).
 """
 
-import base64
-from enum import IntEnum, IntFlag
+from enum import IntEnum
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -38,8 +37,8 @@ class Origin(NamedTuple):
         )
 
     def text(self) -> str:
-        """Return the `_id` that a record of this origin has: 26 characters that sort as the origin."""
-        return base64.b32hexencode(self.packed()).decode().rstrip("=").lower()
+        """Return the `_id` that a record of this origin has: 32 hex digits that sort as the origin."""
+        return self.packed().hex()
 
 
 class Handling(IntEnum):
@@ -50,11 +49,9 @@ class Handling(IntEnum):
     MERGE = 2
 
 
-class Flags(IntFlag):
-    """Where a write goes. At least one is set."""
-
-    PERSIST = 1
-    EVENT = 2
+PERSIST: Final = 1
+EVENT: Final = 2
+"""Where a write goes: to the store, to the rules. A write has the one flag, the other, or both."""
 
 
 class Write(msgspec.Struct, array_like=True, frozen=True, tag="w"):

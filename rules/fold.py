@@ -8,13 +8,16 @@ and what the fold foretells must be what the database then finds, else the batch
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from rules.envelope import Handling, Record
 from rules.errors import RECORD_TOO_LARGE, Never
 from rules.schema.stored import without_nulls
+
+_IGNORE: Final = int(Handling.IGNORE)
+_MERGE: Final = int(Handling.MERGE)
 
 
 class Outcome(StrEnum):
@@ -42,7 +45,7 @@ class Draft(NamedTuple):
     key: bytes
     id: str
     at: int
-    handling: Handling
+    handling: int
     record: Record
     place: int
 
@@ -85,11 +88,11 @@ def fold(drafts: Iterable[Draft], present: Mapping[bytes, Present], record_bytes
             out.inserts[draft.key] = row
             out.applied.append(Applied(draft.place, Outcome.INSERTED, row.id, row.at, row.record))
             continue
-        if draft.handling is Handling.IGNORE:
+        if draft.handling == _IGNORE:
             out.applied.append(Applied(draft.place, Outcome.IGNORED, stored.id, stored.at, stored.record))
             continue
         record = draft.record
-        if draft.handling is Handling.MERGE:
+        if draft.handling == _MERGE:
             record = {**stored.record, **record}
             size = len(msgspec.json.encode(record))
             if size > record_bytes:

@@ -1,10 +1,15 @@
 """What is in the log and not applied yet: bytes a partition, by workspace, and how old the oldest is."""
 
 from collections import deque
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from rules.errors import BACKLOG, Problem
 from rules.names import fold
+
+LOOK_EVERY: Final = 0.02
+"""Seconds for which a verdict holds; what can come in meanwhile is bounded by the bytes in flight."""
+
+REMEMBERED: Final = 10_000
 
 
 class _Waiting(NamedTuple):
@@ -23,6 +28,7 @@ class Backlog:
     def __init__(self, partitions: int, most: int, oldest: float) -> None:
         self._most = most
         self._oldest = oldest
+        self._fine: dict[str, float] = {}
         self._waiting: list[deque[_Waiting]] = [deque() for _ in range(partitions)]
         self._sizes: list[dict[str, int]] = [{} for _ in range(partitions)]
 
@@ -59,6 +65,8 @@ class Backlog:
         Raises: Problem(backlog).
         """
         name = fold(workspace)
+        if now < self._fine.get(name, 0.0):
+            return
         for partition, held in enumerate(self._sizes):
             if not held:
                 continue
@@ -76,3 +84,6 @@ class Backlog:
                     f"half of what all may have.",
                     retry_after=2,
                 )
+        if len(self._fine) > REMEMBERED:
+            self._fine.clear()
+        self._fine[name] = now + LOOK_EVERY

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from api.lane.admit import Admitted
 from api.lane.door import Options
-from rules.envelope import Flags, Record, Write
+from rules.envelope import EVENT, PERSIST, Record, Write
 from rules.schema.dataset import Dataset
 from streams.topics import dataset_partition, record_partition
 from streams.wire import encode, encode_record
@@ -97,7 +97,7 @@ def _write(piece: _Piece, stamp: Stamp, part: int, parts: int) -> Write:
         dataset_id=0 if dataset is None else dataset.id,
         version=0 if dataset is None else dataset.version,
         at=stamp.at,
-        flags=(Flags.PERSIST if options.persist else 0) | (Flags.EVENT if options.event else 0),
+        flags=(PERSIST if options.persist else 0) | (EVENT if options.event else 0),
         handling=options.handling,
         records=piece.records,
         part=part,

@@ -155,6 +155,8 @@ class Lane:
             kept: dict[str, Any] = claim.refusals
             return kept["rejected"], kept["errors"]
         refusals = reading.refusals + [r for one in admitted for r in one.refusals]
+        if not refusals:
+            return 0, []
         for refusal in refusals:
             self._parts.meter.count("records_refused_total", code=refusal.code.name)
         rejected = len(reading.refusals) + sum(one.refused for one in admitted)

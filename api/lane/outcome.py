@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from api.lane.mint import Mint, minted_at
-from rules.envelope import Flags
+from rules.envelope import PERSIST
 from rules.errors import WRITE_NOT_FOUND, Later, Problem
 from rules.schema.moments import format_moment
 from storage import alerts, quarantine, writes
@@ -116,4 +116,4 @@ def _state(found: Sequence[Found]) -> str:
     aside = sum(one.outcome.quarantined for one in found)
     if aside:
         return "quarantined" if aside == sum(one.outcome.accepted for one in found) else "partial"
-    return "stored" if found[0].outcome.flags & Flags.PERSIST else "published"
+    return "stored" if found[0].outcome.flags & PERSIST else "published"

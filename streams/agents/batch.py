@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from rules.envelope import (
+    EVENT,
     ID_FIELD,
+    PERSIST,
     TIME_FIELD,
-    Flags,
-    Handling,
     Happened,
     Origin,
     Record,
@@ -187,7 +187,7 @@ def outcome(work: Work) -> WriteOutcome:
 
 
 def _persists(work: Work) -> bool:
-    return bool(work.placed.entry.flags & Flags.PERSIST)
+    return bool(work.placed.entry.flags & PERSIST)
 
 
 def _by_dataset(works: Sequence[Work]) -> dict[int, list[Work]]:
@@ -206,7 +206,7 @@ def _drafts(
     for work in works:
         dataset, entry = work.dataset, work.placed.entry
         assert dataset is not None
-        handling = Handling(entry.handling)
+        handling = entry.handling
         for position, record in enumerate(work.records):
             if position in work.aside:
                 continue
@@ -223,7 +223,7 @@ def _drafts(
 
 def _happened(work: Work, epoch: int, partition: int) -> Iterator[Happened]:
     entry = work.placed.entry
-    if not entry.flags & Flags.EVENT or work.repeated:
+    if not entry.flags & EVENT or work.repeated:
         return
     stored = _persists(work)
     items: list[int] = []

@@ -165,6 +165,7 @@ class Judge:
         """Judge the messages, lazily: each slice is committed before the next is made."""
         place = self._places[partition]
         piece = Slice(place)
+        last = place.last
         for message, word in read:
             if message.offset < place.next:  # committed before a later slice of this chunk was not
                 continue
@@ -175,15 +176,17 @@ class Judge:
                     piece.changes.extend(self._take(book, entry))
                 elif isinstance(entry, Happened):
                     piece.arrived = entry.at
-                    for origin, record in _fresh(entry, partition, place.last):
+                    for origin, record in _fresh(entry, partition, last):
                         piece.events += 1
-                        place = replace(place, last=(origin.epoch, origin.offset, origin.item))
+                        last = (origin.epoch, origin.offset, origin.item)
                         piece.matches.extend(self._match(book, entry, record, origin, now))
                         if len(piece.matches) >= TOGETHER:
-                            yield replace(piece, place=place)
+                            piece.place = place = replace(place, last=last)
+                            yield piece
                             piece = Slice(place)
-            place = replace(place, next=message.offset + 1)
-        yield replace(piece, place=place)
+            place = replace(place, next=message.offset + 1, last=last)
+        piece.place = place
+        yield piece
 
     def _take(self, book: Rulebook, change: RuleChange) -> Iterator[Rule]:
         rule = rule_from_json(change.workspace, change.definition)
