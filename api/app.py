@@ -86,7 +86,9 @@ def _rest(services: Services) -> FastAPI:
     async def _http(request: Request, error: HTTPException) -> Response:
         path = request.url.path
         if error.status_code == 405:
-            return _response(problem(Problem(METHOD_NOT_ALLOWED, f"{path} does not take {request.method}.")))
+            allow = (error.headers or {}).get("Allow", "")
+            refused = Problem(METHOD_NOT_ALLOWED, f"{path} takes {allow}, not {request.method}.")
+            return _response(problem(refused, ((b"allow", allow.encode()),)))
         return _response(
             problem(Problem(NOT_FOUND, f"There is nothing at {path}; /docs lists what there is."))
         )

@@ -4,6 +4,9 @@ from typing import Any, Final
 
 Words = dict[str, Any]
 
+RECORDS: Final[Words] = {"oneOf": [{"type": "array", "items": {"type": "object"}}, {"type": "object"}]}
+"""The schema of a write's body: an array of objects, or one."""
+
 TIMEOUT: Final[Words] = {
     "name": "timeout",
     "in": "query",
@@ -34,13 +37,13 @@ def segment(name: str, description: str) -> Words:
     }
 
 
-def json_body(description: str, example: Any, *, required: bool = True) -> Words:
-    """Return a request body of JSON."""
-    return {
-        "description": description,
-        "required": required,
-        "content": {"application/json": {"schema": {"type": "object"}, "example": example}},
-    }
+def json_body(description: str, example: Any) -> Words:
+    """Return a request body of JSON: an object, or, where the example is one, a list of objects."""
+    schema: Words = {"type": "object"}
+    if isinstance(example, list):
+        schema = RECORDS
+    content = {"application/json": {"schema": schema, "example": example}}
+    return {"description": description, "required": True, "content": content}
 
 
 def extra(*parameters: Words, body: Words | None = None) -> Words:

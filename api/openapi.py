@@ -28,7 +28,11 @@ _SEGMENTS: Final = {
     "key": "A value of the key's column.",
     "subkey": "A value of the subkey's column.",
     "target": "A record's id in the quarantine, or a dataset's name.",
-    "id": "The id.",
+    "id": "The record's id in the quarantine.",
+    "rule": "The rule's id.",
+    "alert": "The alert's id.",
+    "subscription": "The subscription's id.",
+    "notification": "The notification's id: one change of an alert.",
     "token_id": "The token's id, not its secret.",
     "write_id": "The writeId that a write answered with.",
 }

@@ -54,10 +54,9 @@ def stored_columns(dataset: Dataset) -> list[Property]:
 
 def table_of(dataset: Dataset) -> Table:
     """Return the table that this version of the dataset is stored in."""
-    return _table(dataset.id, tuple(stored_columns(dataset)), bool(dataset.partition_by))
+    return _known_table(dataset.id, tuple(stored_columns(dataset)), bool(dataset.partition_by))
 
 
-@lru_cache(maxsize=4096)
 def _table(dataset_id: int, columns: tuple[Property, ...], partitioned: bool) -> Table:
     own = [Column(PARTITION, Integer, nullable=False)] if partitioned else []
     return Table(
@@ -71,6 +70,9 @@ def _table(dataset_id: int, columns: tuple[Property, ...], partitioned: bool) ->
     )
 
 
+_known_table = lru_cache(maxsize=4096)(_table)
+
+
 def time_column(dataset: Dataset) -> str:
     """Return the physical column that orders the dataset's records: its date column, or the arrival."""
     return physical(dataset.by_name[dataset.date]) if dataset.date else AT
@@ -78,10 +80,11 @@ def time_column(dataset: Dataset) -> str:
 
 def create(connection: Connection, dataset: Dataset) -> None:
     """Make the table, its indexes and the view."""
-    table = table_of(dataset)
+    # a table of its own: an index is tied to the table it is made for, and the known one lives on
+    table = _table(dataset.id, tuple(stored_columns(dataset)), bool(dataset.partition_by))
+    Index(f"{table.name}_key", table.c[KEY], unique=True)
+    Index(f"{table.name}_time", table.c[time_column(dataset)], table.c[ID])
     table.create(connection)
-    Index(f"{table.name}_key", table.c[KEY], unique=True).create(connection)
-    Index(f"{table.name}_time", table.c[time_column(dataset)], table.c[ID]).create(connection)
     _make_view(connection, dataset)
 
 

@@ -38,6 +38,8 @@ class Backlog:
         held = self._sizes[partition]
         for workspace, size in sizes.items():
             held[workspace] = held.get(workspace, 0) + size
+            if held[workspace] > self._most // 4:
+                self._fine.clear()
 
     def passed(self, partition: int, next_offset: int) -> None:
         """Note that everything below `next_offset` is applied."""

@@ -19,13 +19,18 @@ class Receipts:
         self._waiting: dict[str, _Wanted] = {}
 
     def expect(self, write_id: str, parts: int) -> "asyncio.Future[list[Outcome]]":
-        """Return a future of the outcomes of all parts of a write. Call before it is appended."""
-        wanted = self._waiting[write_id] = _Wanted(parts)
-        return wanted.future
+        """Return a future of the outcomes of all parts of a write. Call before it is appended.
+
+        Several may wait for one write (an Idempotency-Key sent twice at once), each with a future of its own.
+        """
+        wanted = self._waiting.setdefault(write_id, _Wanted(parts))
+        return wanted.expect()
 
     def forget(self, write_id: str) -> None:
-        """Nobody waits for this write any more."""
-        self._waiting.pop(write_id, None)
+        """One who waited for this write waits no more."""
+        wanted = self._waiting.get(write_id)
+        if wanted is not None and wanted.leave():
+            del self._waiting[write_id]
 
     def stored(self, partition: int, next_offset: int, outcomes: Iterable[Outcome]) -> None:
         """Say that persist has committed everything below `next_offset`, these outcomes with it."""
@@ -58,17 +63,31 @@ class Receipts:
 
 
 class _Wanted:
-    __slots__ = ("_found", "_parts", "future")
+    __slots__ = ("_found", "_futures", "_holders", "_parts")
 
     def __init__(self, parts: int) -> None:
-        self.future: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
         self._parts = parts
         self._found: dict[int, Outcome] = {}
+        self._futures: list[asyncio.Future[list[Outcome]]] = []
+        self._holders = 0
+
+    def expect(self) -> "asyncio.Future[list[Outcome]]":
+        future: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
+        self._futures.append(future)
+        self._holders += 1
+        return future
+
+    def leave(self) -> bool:
+        """Return whether nobody is left."""
+        self._holders -= 1
+        return self._holders <= 0
 
     def add(self, outcome: Outcome) -> bool:
+        """Return whether all parts are there; then everybody is told."""
         self._found[outcome.part] = outcome
         if len(self._found) < self._parts:
             return False
-        if not self.future.done():
-            self.future.set_result([self._found[part] for part in sorted(self._found)])
+        for future in self._futures:
+            if not future.done():
+                future.set_result([self._found[part] for part in sorted(self._found)])
         return True

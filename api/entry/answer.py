@@ -14,6 +14,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _JSON: Final = (b"content-type", b"application/json")
 _PROBLEM: Final = (b"content-type", b"application/problem+json")
 
+Headers = tuple[tuple[bytes, bytes], ...]
+
 encode: Final = msgspec.json.Encoder().encode
 
 
@@ -22,7 +24,7 @@ class Answer(msgspec.Struct, frozen=True):
 
     status: int
     body: bytes = b""
-    headers: tuple[tuple[bytes, bytes], ...] = ()
+    headers: Headers = ()
     content_type: tuple[bytes, bytes] = _JSON
 
     async def send(self, send: Send) -> None:
@@ -46,9 +48,9 @@ def problem_body(code: Code, detail: str, extra: Mapping[str, Any]) -> dict[str,
     }
 
 
-def problem(error: Problem) -> Answer:
-    """Return the answer that tells a caller of a problem."""
-    headers: list[tuple[bytes, bytes]] = []
+def problem(error: Problem, more: Headers = ()) -> Answer:
+    """Return the answer that tells a caller of a problem; `more` are headers beside those it asks for."""
+    headers = list(more)
     if error.retry_after is not None:
         headers.append((b"retry-after", b"%d" % error.retry_after))
     if error.code.status == 401:
@@ -57,6 +59,6 @@ def problem(error: Problem) -> Answer:
     return Answer(error.code.status, body, tuple(headers), _PROBLEM)
 
 
-def json_answer(status: int, body: Any, headers: tuple[tuple[bytes, bytes], ...] = ()) -> Answer:
+def json_answer(status: int, body: Any, headers: Headers = ()) -> Answer:
     """Return an answer of JSON."""
     return Answer(status, encode(body), headers)

@@ -88,7 +88,7 @@ def _inflate(body: bytes, wbits: int, held: Held, most: int) -> bytes:
                 raise _too_large(f"decompressed, more than {most} bytes", most)
             held.add(len(part))
             out.append(part)
-            if not part and not body:
+            if not part and not body and not stream.eof:
                 raise zlib.error("it is cut short")
         body = stream.unused_data
     return b"".join(out)

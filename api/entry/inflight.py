@@ -30,12 +30,12 @@ class Inflight:
         held.add(size)
         return held
 
-    def _take(self, workspace: str, size: int) -> None:
+    def _take(self, workspace: str, size: int, own: int) -> None:
         mine = self._by_workspace.get(workspace, 0) + size
         if self._total + size > self._most:
             raise Problem(OVERLOADED, f"{self._total} bytes of writes are in flight; {self._most} may be.")
         # a single request may always be as large as the limits of a body allow, alone
-        if mine > self._most // 2 and mine > size:
+        if mine > self._most // 2 and mine > own + size:
             raise Problem(
                 OVERLOADED,
                 f"The workspace has {mine - size} bytes of writes in flight, half of what all may have.",
@@ -68,7 +68,7 @@ class Held:
         Raises: Problem(overloaded).
         """
         if size:
-            self._inflight._take(self._workspace, size)
+            self._inflight._take(self._workspace, size, self._size)
             self._size += size
 
     def release(self) -> None:

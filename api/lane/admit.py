@@ -9,15 +9,17 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from sqlalchemy import Connection
 
+from api.entry.answer import encode
 from api.lane.door import Draft, Options
 from rules.envelope import Record
 from rules.errors import (
     BAD_FIELD_NAME,
     DATASET_NOT_FOUND,
     NOT_AN_OBJECT,
+    RECORD_TOO_LARGE,
     STORE_UNAVAILABLE,
     VERSION_CONFLICT,
     Later,
@@ -62,11 +64,24 @@ class Admission:
         self._clock = clock
         self._checkers: OrderedDict[tuple[int, int], Checker] = OrderedDict()
 
-    async def admit(self, workspace: str, draft: Draft, options: Options) -> Admitted:
+    async def admit(self, workspace: str, draft: Draft, options: Options, grow: bool = True) -> Admitted:
         """Return what may be written of a draft.
 
+        The catalogue is changed for it only if `grow`, and not where an atomic write is refused.
         Raises: Problem(dataset_not_found, bad_name, store_unavailable, version_conflict).
         """
+        large: list[Refusal] = []
+        if draft.size > self._limits.record_bytes:
+            draft, large = self._without_large(draft)
+        grow = grow and not (options.atomic and large)
+        admitted = await self._admit(workspace, draft, options, grow)
+        if not large:
+            return admitted
+        return structs.replace(
+            admitted, refused=admitted.refused + len(large), refusals=admitted.refusals + large
+        )
+
+    async def _admit(self, workspace: str, draft: Draft, options: Options, grow: bool) -> Admitted:
         try:
             if not options.persist:
                 return await self._publish_only(workspace, draft)
@@ -74,7 +89,7 @@ class Admission:
                 dataset = self._catalogue.known(workspace, draft.dataset)
                 if dataset is None:
                     dataset = await self._catalogue.find(workspace, draft.dataset)
-                admitted = await self._against(workspace, dataset, draft, options)
+                admitted = await self._against(workspace, dataset, draft, options, grow)
                 if admitted is not None:
                     return admitted
                 await self._catalogue.reload(workspace, draft.dataset)
@@ -83,12 +98,13 @@ class Admission:
         raise Problem(VERSION_CONFLICT, f"The dataset {draft.dataset!r} changes too often; try again.")
 
     async def _against(
-        self, workspace: str, dataset: Dataset | None, draft: Draft, options: Options
+        self, workspace: str, dataset: Dataset | None, draft: Draft, options: Options, grow: bool
     ) -> Admitted | None:
         """Admit against what is known, or return None where somebody else changed it meanwhile."""
         if dataset is not None:
             verdict = self._checker(dataset).check(draft.records, plain=draft.plain)
-            if verdict.additions and verdict.records:
+            grow = grow and not (options.atomic and verdict.refused)
+            if verdict.additions and verdict.records and grow:
                 dataset = await self._grow(dataset, verdict.additions)
             return None if dataset is None else _admitted(draft, dataset, verdict)
         workspace_name(workspace)
@@ -99,7 +115,7 @@ class Admission:
             )
         blank = on_demand(workspace, draft.dataset, 0, Additions())
         verdict = Checker(blank, self._limits).check(draft.records, plain=draft.plain)
-        if not verdict.records:
+        if not verdict.records or not grow or (options.atomic and verdict.refused):
             return _admitted(draft, blank, verdict)
         made = on_demand(workspace, draft.dataset, 0, verdict.additions)
         now = self._clock()
@@ -139,6 +155,24 @@ class Admission:
         verdict = Verdict(records, accepted if refusals else None, len(refusals), tuple(refusals))
         return _admitted(draft, dataset, verdict)
 
+    def _without_large(self, draft: Draft) -> tuple[Draft, list[Refusal]]:
+        """Take out the records that are larger than a record may be."""
+        places = draft.indexes or range(len(draft.records))
+        most = self._limits.record_bytes
+        kept: list[tuple[int, Any]] = []
+        large: list[Refusal] = []
+        for place, record in zip(places, draft.records, strict=True):
+            size = _size(record)
+            if size > most:
+                message = f"The record has {size} bytes as JSON; {most} are allowed."
+                large.append(Refusal(place, "", RECORD_TOO_LARGE, message))
+            else:
+                kept.append((place, record))
+        if not large:
+            return draft, large
+        records, indexes = [record for _, record in kept], [place for place, _ in kept]
+        return Draft(draft.dataset, records, draft.plain, indexes, draft.size), large
+
     def _unfit(self, position: int, record: Any) -> Refusal | None:
         if not isinstance(record, dict):
             message = f"A record must be a JSON object; {shown(record)} came."
@@ -176,3 +210,11 @@ def _without_system_fields(record: Record) -> Record:
     if SYSTEM_FIELDS.isdisjoint(record):
         return record
     return {name: value for name, value in record.items() if name not in SYSTEM_FIELDS}
+
+
+def _size(record: Any) -> int:
+    """Return a member's bytes as JSON; 0 where it nests too deep to tell, which is refused for that."""
+    try:
+        return len(encode(record))
+    except RecursionError:
+        return 0

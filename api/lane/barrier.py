@@ -63,7 +63,7 @@ async def delete(
     write_id = services.mint.next()
     repeat = False
     if key is not None:
-        claim = await Once(services.store, services.clock).claim(key, write_id, [], [])
+        claim = await Once(services.store, services.clock).claim(key, write_id, {})
         repeat = claim.write_id != write_id
         write_id = claim.write_id
     places = partitions_of(dataset, services.partitions)

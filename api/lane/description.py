@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from api.described import IDEMPOTENCY_KEY, Words, query, segment
+from api.described import IDEMPOTENCY_KEY, RECORDS, Words, query, segment
 from rules.errors import (
     ALL_REFUSED,
     BAD_JSON,
@@ -108,10 +108,7 @@ def _operation(door: str, wait: bool) -> Words:
         "requestBody": {
             "required": True,
             "content": {
-                "application/json": {
-                    "schema": {"oneOf": [{"type": "array", "items": {"type": "object"}}, {"type": "object"}]},
-                    "example": _RECORDS,
-                },
+                "application/json": {"schema": RECORDS, "example": _RECORDS},
                 "application/x-ndjson": {"schema": {"type": "string"}, "example": _LINES},
             },
         },

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from api.entry.answer import Answer
+from api.entry.answer import Answer, Headers
 from api.entry.params import Params
 from rules.envelope import Handling
 from rules.errors import Problem, Refusal
@@ -51,13 +51,15 @@ class Options(Struct, frozen=True):
 class Draft(Struct, frozen=True):
     """Records for one dataset, not looked at yet. `indexes` places them in the request (None: from 0 on).
 
-    `plain` promises that the body held no run of 16 digits and no U+0000.
+    `plain` promises that the body held no run of 16 digits and no U+0000; `size` is that of the body in
+    bytes, so no record of it is larger.
     """
 
     dataset: str
     records: list[Any]
     plain: bool
-    indexes: list[int] | None = None
+    indexes: list[int] | None
+    size: int
 
 
 class Reading(Struct, frozen=True):
@@ -94,6 +96,6 @@ class Door(Protocol):
         """Word what became of the write."""
         ...
 
-    def refuse(self, problem: Problem) -> Answer:
-        """Word why it was refused."""
+    def refuse(self, problem: Problem, headers: Headers) -> Answer:
+        """Word why it was refused; `headers` come with it."""
         ...

@@ -20,7 +20,7 @@ from api.lane.admit import Admission, Admitted
 from api.lane.cut import Part, Stamp, cut
 from api.lane.door import Door, Reading, Request, Target, Written
 from api.lane.mint import Mint
-from api.lane.once import Keyed, Once, keyed, without_refused
+from api.lane.once import Keyed, Once, keyed, refused, without_refused
 from api.lane.outcome import Outcomes, counts
 from rules.errors import (
     ALL_REFUSED,
@@ -34,11 +34,12 @@ from rules.errors import (
 from rules.limits import Limits
 from rules.signals import Meter
 from storage.idempotency import Claim
+from storage.writes import Outcome
 from streams.publisher import Publisher
 
 logger = logging.getLogger(__name__)
 
-MILLISECONDS: Final = 1_000
+_METHODS: Final = ((b"allow", b"POST"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class Lane:
         try:
             answer = await self._carry(door, scope, receive)
         except Problem as refused:
-            answer = door.refuse(refused)
+            answer = door.refuse(refused, _METHODS if refused.code is METHOD_NOT_ALLOWED else ())
         except GoneError:
             return
         except Exception as error:
@@ -91,8 +92,15 @@ class Lane:
         await answer.send(send)
 
     async def _carry(self, door: Door, scope: Scope, receive: Receive) -> Answer:
-        parts = self._parts
         request, target = self._identify(door, scope)
+        try:
+            written = await self._receive(door, request, target, receive)
+        except Problem as refused:
+            return door.refuse(refused, request.params.ignored)
+        return door.answer(request, written)
+
+    async def _receive(self, door: Door, request: Request, target: Target, receive: Receive) -> Written:
+        parts = self._parts
         parts.quota.check(request.token.id)
         parts.pressure.check(target.workspace)
         held = parts.inflight.hold(target.workspace, 0)
@@ -111,7 +119,7 @@ class Lane:
             raise
         parts.quota.spend(request.token.id, written.accepted, len(body))
         parts.meter.count("records_accepted_total", written.accepted)
-        return door.answer(request, written)
+        return written
 
     def _identify(self, door: Door, scope: Scope) -> tuple[Request, Target]:
         headers, query = dict(scope["headers"]), scope["query_string"]
@@ -126,10 +134,16 @@ class Lane:
     async def _write(
         self, target: Target, reading: Reading, key: Keyed | None, claim: Claim | None, held: Held
     ) -> Written:
+        parts = self._parts
         if claim is not None:
             reading = Reading(without_refused(reading.drafts, claim), reading.options)
+            found = await parts.outcomes.known(claim.write_id)
+            if found is not None:
+                return _stored_before(claim, found, reading)
+        grow = not (reading.options.atomic and reading.refusals)
         admitted = [
-            await self._parts.admission.admit(target.workspace, d, reading.options) for d in reading.drafts
+            await parts.admission.admit(target.workspace, draft, reading.options, grow)
+            for draft in reading.drafts
         ]
         accepted = sum(len(one.records) for one in admitted)
         rejected, errors = self._refused(reading, admitted, claim)
@@ -137,8 +151,9 @@ class Lane:
             held.release()
             return self._nothing(reading, accepted, rejected, errors)
         if key is not None and claim is None:
-            write_id = self._parts.mint.next()
-            claim = await self._parts.once.claim(key, write_id, reading.drafts, admitted)
+            write_id = parts.mint.next()
+            kept = refused(reading.drafts, admitted, rejected, errors)
+            claim = await parts.once.claim(key, write_id, kept)
             if claim.write_id != write_id:  # somebody was faster with the same key: write what he wrote
                 return await self._write(target, reading, key, claim, held)
         write_id = self._parts.mint.next() if claim is None else claim.write_id
@@ -222,6 +237,14 @@ class Lane:
             meter.count("writes_total", outcome="unknown")
             raise _unlogged(stamp.write_id, failed, len(logged))
         meter.count("writes_total", outcome="logged")
+
+
+def _stored_before(claim: Claim, found: list[Outcome], reading: Reading) -> Written:
+    """Return the answer to a repeat of a write that is stored: the first one's, with the state as it is."""
+    kept: dict[str, Any] = claim.refusals
+    ack = "stored" if reading.options.persist else "published"
+    accepted = sum(outcome.accepted for outcome in found)
+    return Written(claim.write_id, ack, accepted, kept["rejected"], kept["errors"], counts(found))
 
 
 def _unlogged(write_id: str, failed: list[Problem], parts: int) -> Problem:

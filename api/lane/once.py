@@ -41,7 +41,7 @@ def keyed(request: Request, workspace: str, body: bytes, limits: Limits) -> Keye
     digest = blake2b(body, digest_size=32)
     digest.update(repr(request.params.everything_but("wait", "timeout")).encode())
     digest.update(request.headers.get(b"content-type", b"").lower())
-    return Keyed(f"{fold(workspace)} {request.method} {request.path}", key, digest.digest())
+    return Keyed(f"{fold(workspace)} {request.method} {fold(request.path)}", key, digest.digest())
 
 
 class Once:
@@ -60,13 +60,13 @@ class Once:
         found = await self._ask(lambda c: idempotency.find(c, mine.scope, mine.key, since))
         return None if found is None else _same(found, mine)
 
-    async def claim(self, mine: Keyed, write_id: str, drafts: list[Draft], admitted: list[Admitted]) -> Claim:
-        """Insert a claim, or return the winner's.
+    async def claim(self, mine: Keyed, write_id: str, refusals: dict[str, object]) -> Claim:
+        """Insert a claim, or return the winner's. `refusals` is what `refused` returns.
 
         Raises: Problem(idempotency_conflict, store_unavailable).
         """
         now = self._clock()
-        claim = Claim(mine.scope, mine.key, write_id, mine.hash, 0, _kept(drafts, admitted), now)
+        claim = Claim(mine.scope, mine.key, write_id, mine.hash, 0, refusals, now)
         try:
             future = self._store.write(lambda c: idempotency.claim(c, claim, now - KEPT))
             return _same(await on_loop(future), mine)
@@ -83,26 +83,25 @@ class Once:
 def without_refused(drafts: list[Draft], claim: Claim) -> list[Draft]:
     """Return the drafts less what was refused the first time, so that a repeat writes the same records."""
     kept = []
-    for draft, refused in zip(drafts, claim.refusals["refused"], strict=True):  # type: ignore[call-overload]
+    for draft, left_out in zip(drafts, claim.refusals["refused"], strict=True):  # type: ignore[call-overload]
         places = draft.indexes or range(len(draft.records))
-        out = set(refused)
+        out = set(left_out)
         pairs = [(i, r) for i, r in zip(places, draft.records, strict=True) if i not in out]
-        kept.append(Draft(draft.dataset, [r for _, r in pairs], draft.plain, [i for i, _ in pairs]))
+        records, indexes = [r for _, r in pairs], [i for i, _ in pairs]
+        kept.append(Draft(draft.dataset, records, draft.plain, indexes, draft.size))
     return kept
 
 
-def _kept(drafts: list[Draft], admitted: list[Admitted]) -> dict[str, object]:
+def refused(
+    drafts: list[Draft], admitted: list[Admitted], rejected: int, errors: list[dict[str, Any]]
+) -> dict[str, object]:
     """Return what a claim keeps of the refusals: for each draft the indexes refused, and what was said."""
-    refused = []
+    out = []
     for draft, one in zip(drafts, admitted, strict=True):
         places = list(draft.indexes or range(len(draft.records)))
         taken = set(places if one.indexes is None else one.indexes) if one.records else set()
-        refused.append([place for place in places if place not in taken])
-    return {
-        "refused": refused,
-        "rejected": sum(one.refused for one in admitted),
-        "errors": [r.to_json() for one in admitted for r in one.refusals][:100],
-    }
+        out.append([place for place in places if place not in taken])
+    return {"refused": out, "rejected": rejected, "errors": errors}
 
 
 def _same(found: Claim, mine: Keyed) -> Claim:

@@ -44,7 +44,7 @@ class Outcomes:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
         if keyed:
-            found = await self._ask(write_id)
+            found = await self.known(write_id)
             if found is not None:
                 return found
         while True:
@@ -52,11 +52,12 @@ class Outcomes:
             await asyncio.wait({stored}, timeout=max(0.0, min(ASK_EVERY, left)))
             if stored.done():
                 return stored.result()
-            found = await self._ask(write_id)
+            found = await self.known(write_id)
             if found is not None or left <= ASK_EVERY:
                 return found
 
-    async def _ask(self, write_id: str) -> list[Outcome] | None:
+    async def known(self, write_id: str) -> list[Outcome] | None:
+        """Return the outcomes of a write whose parts are all stored, else None."""
         minted = self._mint.read(write_id)
         if minted is None:
             return None

@@ -55,7 +55,7 @@ async def redrive(
     """
     services.pressure.check(dataset.workspace)
     admission = Admission(services.catalogue, services.limits, services.clock)
-    draft = Draft(dataset.name, [one.record for one in records], plain=False)
+    draft = Draft(dataset.name, [one.record for one in records], plain=False, indexes=None, size=0)
     admitted = await admission.admit(dataset.workspace, draft, Options(wait=True, create=False))
     accepted = range(len(records)) if admitted.indexes is None else admitted.indexes
     entries: dict[str, Entry] = {}

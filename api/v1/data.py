@@ -47,7 +47,14 @@ _QUERY: Final = extra(
 _QUERIED: Final = answers(
     200,
     "The records: an array, or lines, or a table. An absent field is null.",
-    [{"symbol": "ABC", "price": 18.5, "_id": "000008000000000000000000000", "_time": "2026-11-21T13:05:00Z"}],
+    [
+        {
+            "symbol": "ABC",
+            "price": 18.5,
+            "_id": "00010002000000000000002a00000000",
+            "_time": "2026-11-21T13:05:00Z",
+        }
+    ],
 )
 _DELETE: Final = extra(*_RANGE, TIMEOUT, IDEMPOTENCY_KEY)
 _DELETED: Final = answers(

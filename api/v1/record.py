@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from api.decode.records import decode
-from api.entry.answer import Answer, json_answer, problem
+from api.entry.answer import Answer, Headers, json_answer, problem
 from api.lane.door import Draft, Options, Reading, Request, Target, Written
 from rules.envelope import Handling
 from rules.errors import BAD_PARAMETER, NOT_FOUND, Problem
@@ -34,7 +34,7 @@ class RecordDoor:
         options = self._options(request) if request.query else self._default
         decoded = decode(body, request.headers.get(b"content-type"))
         assert target.dataset is not None
-        draft = Draft(target.dataset, decoded.records, decoded.plain, decoded.indexes)
+        draft = Draft(target.dataset, decoded.records, decoded.plain, decoded.indexes, len(body))
         return Reading([draft], options, decoded.refusals)
 
     def _options(self, request: Request) -> Options:
@@ -65,5 +65,5 @@ class RecordDoor:
             body["errors"] = written.errors
         return json_answer(status, body, request.params.ignored)
 
-    def refuse(self, refused: Problem) -> Answer:
-        return problem(refused)
+    def refuse(self, refused: Problem, headers: Headers) -> Answer:
+        return problem(refused, headers)

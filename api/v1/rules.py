@@ -82,7 +82,8 @@ async def replace(request: Request, workspace: str, rule: str) -> dict[str, Any]
 
     def keep(c: Connection) -> Rule:
         last = _existing(c, workspace, rule)
-        return _kept(c, _after(new, last.version, last.created_at))
+        state = new.state if "state" in body else last.state  # a paused rule stays paused
+        return _kept(c, dataclass_replace(_after(new, last.version, last.created_at), state=state))
 
     return _shown(await _announced(services, keep), warnings)
 

@@ -256,7 +256,7 @@ def _raise(c: Connection, matches: Sequence[Match], due_at: int) -> list[Notific
         key = (fold(match.rule.workspace), match.rule.id, instance_key(values))
         cause = Cause(match.happened.workspace, match.happened.dataset, match.record, match.origin)
         outcome = step(match.rule, remembered.get(key), values, cause, match.now)
-        if match.rule.cooldown_ns and outcome.instance is not None and outcome.alerts:
+        if outcome.instance is not None and outcome.alerts:
             remembered[key] = changed[key] = outcome.instance
         raised.extend(Raised(alert, match.origin) for alert in outcome.alerts)
         told.extend((match.rule, one) for one in outcome.notifications)
@@ -267,10 +267,9 @@ def _raise(c: Connection, matches: Sequence[Match], due_at: int) -> list[Notific
 
 
 def _remembered(c: Connection, matches: Sequence[Match]) -> Mapping[InstanceKey, Instance]:
+    # without a cooldown too: a later version may have one, and counts from the last alert
     wanted = {
-        (fold(m.rule.workspace), m.rule.id, instance_key(key_values(m.rule, m.record)))
-        for m in matches
-        if m.rule.cooldown_ns
+        (fold(m.rule.workspace), m.rule.id, instance_key(key_values(m.rule, m.record))) for m in matches
     }
     return instances.find(c, wanted)
 

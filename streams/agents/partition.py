@@ -20,6 +20,9 @@ logger = logging.getLogger(__name__)
 BREATH: Final = 2.0
 LONGEST_BREATH: Final = 0.05
 
+HANDED_OVER_WITHIN: Final = 5.0
+"""Seconds after which a chunk that was fetched and not handed over is taken for lost."""
+
 CHUNK_BYTES: Final = 2 * 1024 * 1024
 RETRY_FIRST: Final = 0.05
 RETRY_MOST: Final = 5.0
@@ -86,6 +89,7 @@ class PartitionTask:
         self._meter = meter
         self._position: int | None = None
         self._expected = 0
+        self._on_its_way: tuple[int, float] | None = None
         self._waiting: Chunk | None = None
         self._arrived = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -96,22 +100,32 @@ class PartitionTask:
         """The offset to fetch from, or None while there is no room or no claim."""
         if self._waiting is not None or (self._breathing and not self._hurry()):
             return None
+        if self._on_its_way is not None:
+            begin, since = self._on_its_way
+            if self._loop.time() - since < HANDED_OVER_WITHIN:
+                return None
+            self._position, self._on_its_way = begin, None  # it was lost on its way: read it again
         return self._position
 
     @property
     def idle(self) -> bool:
         """Whether everything that was handed over is applied."""
-        return self._waiting is None and self._position == self._expected
+        return self._waiting is None and self._on_its_way is None and self._position == self._expected
 
     def fetched(self, next_offset: int) -> None:
         """Note that messages below `next_offset` are on their way to `give`."""
+        assert self._position is not None, "only what is wanted is fetched"
+        self._on_its_way = (self._position, self._loop.time())
         self._position = next_offset
 
     def give(self, chunk: Chunk) -> None:
-        """Take a chunk. One that does not continue what came before (fetched before a seek) is dropped."""
-        if self.stopped is None and self._position is not None:
-            self._waiting = chunk
-            self._arrived.set()
+        """Take the chunk that was on its way. Any other (fetched before a seek) is dropped."""
+        if self.stopped is None and self._on_its_way is not None:
+            begin, _ = self._on_its_way
+            if chunk.messages[0].offset == begin:
+                self._on_its_way = None
+                self._waiting = chunk
+                self._arrived.set()
 
     def fail(self, why: str) -> None:
         """Go on no further: what comes next can't be had."""
@@ -191,7 +205,7 @@ class PartitionTask:
 
     def _go_on_at(self, offset: int) -> None:
         self._position = self._expected = offset
-        self._waiting = None
+        self._waiting = self._on_its_way = None
         self._room()
 
     def _stop(self, reason: str) -> None:

@@ -103,7 +103,7 @@ def judged(book: Rulebook, record: dict[str, Any]) -> tuple[list[str], set[str]]
     return [one.id for one in matched], {one.id for one, _ in failed}
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(conditions, min_size=1, max_size=8), st.lists(records, min_size=1, max_size=4))
 def test_the_index_finds_what_the_loop_finds(wheres: list[str], events: list[dict[str, Any]]) -> None:
     rules = [rule(number, where) for number, where in enumerate(wheres)]
@@ -117,7 +117,7 @@ def test_the_index_finds_what_the_loop_finds(wheres: list[str], events: list[dic
         assert broken <= failed
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(0, 4), conditions, st.sampled_from(["active", "active", "paused", "deleted"])),

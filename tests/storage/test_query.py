@@ -5,7 +5,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event
 
@@ -112,6 +112,7 @@ def test_with_a_key_its_index_is_used_however_time_is_bounded(store: SqliteStore
     assert f"d{dataset.id}_key (_key>? AND _key<?)" in store.read(plan).result()
 
 
+@settings(max_examples=40, deadline=None)
 @given(
     drawn=st.lists(st.tuples(st.sampled_from("ABC"), st.integers(0, 20)), unique=True, max_size=30),
     key=st.sampled_from(["", "A", "B", "Z"]),

@@ -38,6 +38,18 @@ def test_a_threshold_takes_numbers_only() -> None:
     assert found("a < 2", {"a": 2}) == "out"
 
 
+def test_a_second_threshold_has_its_own_direction_and_bound() -> None:
+    for condition, b, outcome in [
+        ("b >= 1", 1, "sure"),
+        ("b > 1", 1, "out"),
+        ("b <= 1", 1.0, "sure"),
+        ("b < 1", 1, "out"),
+        ("b < 1", 0.5, "sure"),
+        ("b < 1", None, "out"),
+    ]:
+        assert found(f"a > 0 && {condition}", {"a": 1, "b": b}) == outcome
+
+
 def test_a_threshold_that_is_no_double_is_left_to_the_condition() -> None:
     assert found("a > 9007199254740993", {"a": 9007199254740993}) == "asked"
     assert found("a >= 9007199254740992", {"a": 9007199254740992}) == "sure"

@@ -88,7 +88,7 @@ async def test_chunks_fetched_before_the_first_was_handed_over_are_all_applied()
         for chunk in (first, second):
             if chunk is not None:
                 told.task.give(chunk)
-        await eventually(lambda: (told.give(1), 3 in step.applied)[1])
+        await eventually(lambda: (told.give(1), 3 in step.applied)[1], deadline=1)
         assert step.applied == list(range(len(step.applied)))
 
 
@@ -157,7 +157,7 @@ async def test_end_leaves_the_batch_under_way() -> None:
         assert (step.applied, told.task.wanted, told.stopped) == ([], None, [])
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=15)
 @given(plan=st.lists(st.tuples(st.integers(1, 4), st.sampled_from(["ok", "seek", "room"])), max_size=8))
 async def test_no_order_of_troubles_loses_doubles_or_reorders(plan: list[tuple[int, str]]) -> None:
     step = ToldStep()

@@ -1,0 +1,335 @@
+"""Persist over a real log and a real database: each record once, whatever is repeated, missing or broken."""
+
+import asyncio
+import sqlite3
+from itertools import count
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rules.envelope import EVENT, PERSIST, DatasetEnd, Delete, Handling, Happened, Record, Redrive
+from rules.errors import Later
+from rules.quarantine import TooManyError
+from storage import datasets, quarantine, writes
+from storage.offsets import Token
+from streams.agents.partition import Lost, Seek
+from streams.log import Message
+from streams.positions import on_loop
+from streams.topics import EVENTS, WRITES
+from streams.wire import UnreadableError, read_word
+from tests.streams.agents.floor import Floor, a_write, driven, floor
+
+_names = count()
+
+
+async def told(here: Floor) -> list[Happened]:
+    """Return what the events say, repeats included."""
+    found = [read_word(message.payload) for message in await here.messages(EVENTS)]
+    return [entry for word in found for entry in word.entries if isinstance(entry, Happened)]
+
+
+async def aside(here: Floor) -> list[tuple[str, int, str]]:
+    """Return (writeId, index, code) of what was set aside."""
+    found = await on_loop(here.store.read(lambda c: quarantine.listing(c, "w", None, 0, 1_000)))
+    return [(one.write_id, one.position, one.code) for one in found]
+
+
+async def test_records_are_stored_their_events_told_and_their_outcomes_kept(here: Floor) -> None:
+    dataset, persist = await here.dataset(), await here.persist()
+    sent = a_write(dataset, [{"id": "a", "n": 1}, {"id": "b"}], rejected=3)
+    await here.written(sent, a_write(dataset, [{"id": "a", "n": 2}]))
+    await persist.apply(0, await here.messages())
+    assert [(row["id"], row["n"], row["_id"]) for row in here.rows()] == [
+        ("a", 1, (await told(here))[0].records[0]["_id"]),
+        ("b", None, (await told(here))[0].records[1]["_id"]),
+    ]
+    assert [(one.offset, one.items) for one in await told(here)] == [(0, [0, 1])]
+    outcomes = await on_loop(here.store.read(lambda c: writes.outcomes(c, sent.id, 1, int(sent.id[8:24], 16))))
+    (found,) = [one.outcome for one in outcomes]
+    assert (found.accepted, found.inserted, found.rejected) == (2, 2, 3)
+    assert here.receipts.committed(0) == 1
+
+
+async def test_a_repeated_chunk_is_dropped_and_told_where_to_go_on(here: Floor) -> None:
+    dataset, persist = await here.dataset(), await here.persist()
+    await here.written(a_write(dataset, [{"id": "a", "n": 1}]))
+    messages = await here.messages()
+    await persist.apply(0, messages)
+    with pytest.raises(Seek) as seek:
+        await persist.apply(0, messages)
+    assert seek.value.next == 1
+    assert [row["n"] for row in here.rows()] == [1]
+
+
+async def test_a_gap_is_sought(here: Floor) -> None:
+    dataset, persist = await here.dataset(), await here.persist()
+    for n in range(4):
+        await here.written(a_write(dataset, [{"id": str(n)}]))
+    messages = await here.messages()
+    await persist.apply(0, messages[:1])
+    for start in (2, 3):
+        with pytest.raises(Seek) as seek:
+            await persist.apply(0, messages[start:])
+        assert seek.value.next == 1
+    await persist.apply(0, messages[1:])
+    assert [row["id"] for row in here.rows()] == ["0", "1", "2", "3"]
+
+
+async def test_a_chunk_of_which_a_part_was_applied_goes_on_behind_it(here: Floor) -> None:
+    dataset, persist = await here.dataset(), await here.persist()
+    for n in range(3):
+        await here.written(a_write(dataset, [{"id": str(n)}]))
+    messages = await here.messages()
+    await persist.apply(0, messages[:2])
+    with pytest.raises(Seek) as seek:
+        await persist.apply(0, messages)
+    assert seek.value.next == 2
+    await driven(persist, messages)
+    assert [row["id"] for row in here.rows()] == ["0", "1", "2"]
+
+
+async def test_a_crash_between_events_and_commit_stores_once_and_repeats_the_same_events(
+    here: Floor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset, persist = await here.dataset(), await here.persist()
+    await here.written(a_write(dataset, [{"id": "a", "n": 1}]))
+    locked = sqlite3.connect(here.data / "sluice.db", isolation_level=None)
+    await on_loop(here.store.write(lambda c: c.exec_driver_sql("PRAGMA busy_timeout=50").close()))
+    locked.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Later):
+        await persist.apply(0, await here.messages())
+    locked.execute("ROLLBACK")
+    locked.close()
+    assert here.rows() == []
+    again = await here.persist()
+    await again.apply(0, await here.messages())
+    first, second = await told(here)
+    assert first == second
+    assert [row["_id"] for row in here.rows()] == [first.records[0]["_id"]]
+
+
+async def test_a_higher_token_takes_over_and_the_older_holder_lets_go(here: Floor) -> None:
+    dataset, old = await here.dataset(), await here.persist()
+    await here.written(a_write(dataset, [{"id": "a"}]))
+    new = await here.persist(Token(0, 2))
+    with pytest.raises(Lost):
+        await old.apply(0, await here.messages())
+    assert here.rows() == []
+    await new.apply(0, await here.messages())
+    assert len(here.rows()) == 1
+    with pytest.raises(Lost):
+        await here.persist(Token(0, 1))
+
+
+async def test_a_keyed_write_is_applied_once_within_a_batch_and_across(here: Floor) -> None:
+    dataset, persist = await here.dataset(), await here.persist()
+    first = a_write(dataset, [{"id": "a", "n": 1}], Handling.REPLACE, keyed=True)
+    other = a_write(dataset, [{"id": "a", "n": 2}], Handling.REPLACE)
+    await here.written(first, other, first)
+    await here.written(first)
+    await persist.apply(0, await here.messages())
+    await here.written(first)
+    await persist.apply(0, await here.messages(start=2))
+    assert [row["n"] for row in here.rows()] == [2]
+    assert [record["n"] for one in await told(here) for record in one.records] == [1, 2]
+
+
+async def test_parts_of_a_keyed_write_are_told_apart(here: Floor) -> None:
+    dataset, persist = await here.dataset(), await here.persist()
+    write = a_write(dataset, []).id
+    parts = [a_write(dataset, [{"id": str(n)}], write=write, keyed=True, part=n, parts=2) for n in (0, 1)]
+    await here.written(parts[0])
+    await here.written(parts[0], parts[1])
+    await persist.apply(0, await here.messages())
+    assert [row["id"] for row in here.rows()] == ["0", "1"]
+
+
+async def test_a_delete_takes_its_place_among_the_writes(here: Floor) -> None:
+    dataset, persist = await here.dataset(), await here.persist()
+    await here.written(a_write(dataset, [{"id": "a", "n": 1}, {"id": "b", "n": 1}]))
+    await here.written(Delete(a_write(None, []).id, "w", "d", dataset.id, dataset.version, 1, key=["a"]))
+    await here.written(a_write(dataset, [{"id": "a", "n": 3}, {"id": "b", "n": 3}]))
+    await persist.apply(0, await here.messages())
+    assert [(row["id"], row["n"]) for row in here.rows()] == [("a", 3), ("b", 1)]
+
+
+async def test_a_chunk_that_failed_behind_a_delete_goes_on_there(here: Floor) -> None:
+    dataset, persist = await here.dataset(), await here.persist()
+    await here.written(a_write(dataset, [{"id": "a"}]))
+    await here.written(Delete(a_write(None, []).id, "w", "d", dataset.id, dataset.version, 1, key=["a"]))
+    messages = await here.messages()
+    await persist.apply(0, messages)
+    await here.written(a_write(dataset, [{"id": "b"}]))
+    await driven(persist, await here.messages())
+    assert [row["id"] for row in here.rows()] == ["b"]
+
+
+async def test_publish_only_writes_store_nothing_and_tell_everything(here: Floor) -> None:
+    dataset, persist = await here.dataset(), await here.persist()
+    await here.written(a_write(None, [{"any": 1, "none": None}], flags=EVENT))
+    await here.written(a_write(dataset, [{"id": "a", "n": "text"}], flags=EVENT))
+    await here.written(a_write(dataset, [{"id": "b"}], flags=PERSIST))
+    await persist.apply(0, await here.messages())
+    assert [row["id"] for row in here.rows()] == ["b"]
+    events = await told(here)
+    assert [(one.stored, one.dataset_id) for one in events] == [(False, 0), (False, dataset.id)]
+    assert {name for name in events[0].records[0] if name[0] != "_"} == {"any"}
+
+
+async def test_what_can_not_be_stored_is_set_aside_and_the_rest_is_stored(here: Floor) -> None:
+    dataset, persist = await here.dataset(), await here.persist()
+    sent = a_write(dataset, [{"id": "a"}, {"id": "b", "n": "x"}, {"id": "c"}, {"id": "d", "unknown": 1}])
+    await here.written(sent)
+    await persist.apply(0, await here.messages())
+    assert [row["id"] for row in here.rows()] == ["a", "c"]
+    assert await aside(here) == [(sent.id, 1, "wrong_type"), (sent.id, 3, "wrong_type")]
+    assert [one.items for one in await told(here)] == [[0, 2]]
+
+
+async def test_a_hundred_set_aside_in_a_row_stop_the_partition_with_nothing_applied(here: Floor) -> None:
+    dataset, persist = await here.dataset(), await here.persist()
+    bad = [{"id": str(n), "n": "x"} for n in range(60)]
+    await here.written(a_write(dataset, bad))
+    await persist.apply(0, await here.messages())
+    await here.written(a_write(dataset, bad))
+    with pytest.raises(TooManyError):
+        await persist.apply(0, await here.messages(start=1))
+    assert len(await aside(here)) == 60
+    assert here.receipts.committed(0) == 1
+
+
+async def test_records_behind_a_datasets_end_are_set_aside_and_stop_nothing(here: Floor) -> None:
+    dataset, persist = await here.dataset(), await here.persist()
+    await here.written(a_write(dataset, [{"id": "a"}]))
+    await here.written(DatasetEnd(a_write(None, []).id, "w", "d", dataset.id, dataset.version, 1))
+    await persist.apply(0, await here.messages())
+    await on_loop(here.store.write(lambda c: datasets.retire(c, dataset)))
+    here.catalogue.forget(dataset)
+    other = await here.dataset("e")
+    await here.written(a_write(dataset, [{"id": str(n)} for n in range(150)]))
+    await here.written(a_write(other, [{"id": "b"}]))
+    await persist.apply(0, await here.messages(start=2))
+    assert {code for _, _, code in await aside(here)} == {"dataset_gone"}
+    assert len(await aside(here)) == 150
+    assert [row["id"] for row in here.rows("e")] == ["b"]
+
+
+async def test_records_behind_a_datasets_end_are_set_aside_after_a_restart_too(here: Floor) -> None:
+    dataset, persist = await here.dataset(), await here.persist()
+    await on_loop(here.store.write(lambda c: datasets.retire(c, dataset)))
+    await here.written(DatasetEnd(a_write(None, []).id, "w", "d", dataset.id, dataset.version, 1))
+    await persist.apply(0, await here.messages())
+    here.catalogue = type(here.catalogue)(here.store)
+    fresh = await here.persist()
+    await here.written(a_write(dataset, [{"id": str(n)} for n in range(150)]))
+    await fresh.apply(0, await here.messages(start=1))
+    assert {code for _, _, code in await aside(here)} == {"dataset_gone"}
+
+
+async def test_a_redrive_stores_once_under_its_first_id_and_leaves_the_quarantine(here: Floor) -> None:
+    dataset, persist = await here.dataset(), await here.persist()
+    await here.written(a_write(dataset, [{"id": "b", "n": "x"}]))
+    await persist.apply(0, await here.messages())
+    (kept,) = await on_loop(here.store.read(lambda c: quarantine.listing(c, "w", "d", 0, 9)))
+    again = Redrive(
+        f"redrive:{kept.id}", "w", "d", dataset.id, dataset.version, 5, kept.id, kept.record_id,
+        PERSIST | EVENT, int(Handling.IGNORE), {"id": "b", "n": 1},
+    )  # fmt: skip
+    await here.written(again)
+    await here.written(again)
+    await persist.apply(0, await here.messages(start=1))
+    assert [(row["id"], row["n"], row["_id"]) for row in here.rows()] == [("b", 1, kept.record_id)]
+    assert await aside(here) == []
+    assert len(await told(here)) == 1
+
+
+async def test_a_message_that_is_none_of_ours_is_no_later(here: Floor) -> None:
+    persist = await here.persist()
+    await here.log.append(WRITES, 0, b"\x02nonsense")
+    with pytest.raises(UnreadableError):
+        await persist.apply(0, await here.messages())
+
+
+async def test_a_place_the_log_can_not_have_stops_the_claim(here: Floor) -> None:
+    dataset, persist = await here.dataset(), await here.persist()
+    await here.written(a_write(dataset, [{"id": "a"}]))
+    await persist.apply(0, await here.messages())
+    beyond = "UPDATE offsets SET next = 99"
+    await on_loop(here.store.write(lambda c: c.exec_driver_sql(beyond).close()))
+    with pytest.raises(RuntimeError, match="99"):
+        await here.persist()
+
+
+entries = st.lists(
+    st.tuples(
+        st.sampled_from(list(Handling)),
+        st.lists(
+            st.fixed_dictionaries(
+                {"id": st.sampled_from("abc")}, optional={"n": st.integers(0, 3) | st.none(), "m": st.integers(0, 3)}
+            ),
+            min_size=1,
+            max_size=3,
+        ),
+        st.booleans(),
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+def clerk(sent: list[tuple[Handling, list[Record], bool]]) -> tuple[list[Record], list[Record]]:
+    """Return the rows and the events that one record after the other leaves."""
+    table: dict[str, Record] = {}
+    events: list[Record] = []
+    for handling, records, _ in sent:
+        for record in records:
+            there = table.get(record["id"])
+            if there is not None and handling is Handling.IGNORE:
+                continue
+            new = {**there, **record} if there is not None and handling is Handling.MERGE else record
+            table[record["id"]] = {name: value for name, value in new.items() if value is not None}
+            events.append(table[record["id"]])
+    return [table[key] for key in sorted(table)], events
+
+
+def bare(record: Record) -> Record:
+    return {name: value for name, value in record.items() if value is not None and name[0] != "_"}
+
+
+@settings(deadline=None, max_examples=25)
+@given(sent=entries, data=st.data())
+def test_any_writes_in_any_chunks_repeated_as_they_may_be_leave_what_a_clerk_leaves(
+    sent: list[tuple[Handling, list[Record], bool]], data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    async def run(directory: Path) -> None:
+        async with floor(directory) as here:
+            dataset, persist = await here.dataset(), await here.persist()
+            for handling, records, keyed in sent:
+                write = a_write(dataset, records, handling, keyed=keyed)
+                await here.written(write, *([write] if keyed else []))
+            messages = await here.messages()
+            at = 0
+            while at < len(messages):
+                start = data.draw(st.integers(0, len(messages) - 1))
+                end = data.draw(st.integers(start + 1, len(messages)))
+                at = await handed(persist, messages[start:end], at)
+            rows, events = clerk(sent)
+            assert [bare(row) for row in here.rows()] == rows
+            seen: dict[tuple[int, int], Record] = {}
+            for happened in await told(here):
+                for item, record in zip(happened.items, happened.records, strict=True):
+                    assert bare(seen.setdefault((happened.offset, item), record)) == bare(record)
+            assert [bare(record) for _, record in sorted(seen.items())] == events
+
+    async def handed(persist: object, chunk: list[Message], at: int) -> int:
+        try:
+            await persist.apply(0, chunk)  # type: ignore[attr-defined]
+        except Seek as seek:
+            assert seek.next == at
+            return seek.next
+        assert chunk[0].offset == at
+        return chunk[-1].offset + 1
+
+    asyncio.run(run(tmp_path_factory.mktemp(f"clerk{next(_names)}")))
