@@ -19,6 +19,7 @@ from storage.store import Store
 from streams.announce import Announcer
 from streams.backlog import Backlog
 from streams.catalogue import Catalogue
+from streams.endings import Endings
 from streams.log import Log, LogError
 from streams.positions import on_loop
 from streams.retention import Retention
@@ -45,6 +46,7 @@ class Chores:
     backlog: Backlog
     inflight: Inflight
     retention: Retention
+    endings: Endings
     meter: Meter
     clock: Callable[[], int]
     events_keep: int
@@ -64,6 +66,7 @@ class Chores:
             if turn % 60 == 0:
                 await self._patiently(self._forget)
                 await self._patiently(self.retention.sweep)
+                await self._patiently(self.endings.catch_up)
             turn += 1
             await asyncio.sleep(1)
 

@@ -46,6 +46,7 @@ from streams.announce import Announcer
 from streams.backlog import Backlog
 from streams.catalogue import Catalogue
 from streams.embedded.log import EmbeddedLog, LogPlan
+from streams.endings import Endings
 from streams.positions import Setting, on_loop
 from streams.publisher import Publisher
 from streams.receipts import Receipts
@@ -171,6 +172,7 @@ async def start(settings: Settings, lifecycle: Lifecycle, out: TextIO = sys.stdo
         backlog=backlog,
         inflight=inflight,
         retention=Retention(catalogue, publisher, mint.next, time.time_ns, log.partitions),
+        endings=Endings(store, publisher, mint.next, time.time_ns, log.partitions),
         meter=meter,
         clock=time.time_ns,
         events_keep=settings.events_keep,

@@ -9,7 +9,7 @@ from sqlmodel import Field, SQLModel
 from rules.alerting.alert import Alert, Notification, alert_from_json
 from rules.envelope import Origin
 from rules.names import fold
-from storage.sql import Big, Row, from_text, table, to_text, upsert
+from storage.sql import NEVER_AGAIN, Big, Row, from_text, table, to_text, upsert
 
 
 class AlertRow(SQLModel, table=True):
@@ -29,6 +29,7 @@ class AlertRow(SQLModel, table=True):
 
 class NotificationRow(SQLModel, table=True):
     __tablename__ = "notification"
+    __table_args__ = NEVER_AGAIN
 
     seq: int | None = Field(default=None, primary_key=True)
     id: str = Field(unique=True)

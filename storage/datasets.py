@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 from sqlmodel import Field, SQLModel
 
 from rules.names import fold
 from rules.schema.dataset import Column, ColumnType, Dataset
 from storage import tables
 from storage.revision import raise_revision
-from storage.sql import Big, Row, from_text, table, to_text, upsert
+from storage.sql import NEVER_AGAIN, Big, Row, from_text, table, to_text, upsert
 
 
 class WorkspaceRow(SQLModel, table=True):
@@ -25,6 +25,7 @@ class DatasetRow(SQLModel, table=True):
     """`live` is `workspace/dataset`, folded, while the dataset answers to its name; None once it is gone."""
 
     __tablename__ = "dataset"
+    __table_args__ = NEVER_AGAIN
 
     id: int | None = Field(default=None, primary_key=True)
     live: str | None = Field(default=None, unique=True)
@@ -143,12 +144,22 @@ def retire(connection: Connection, dataset: Dataset) -> bool:
 
 
 def end(connection: Connection, dataset: Dataset, partition: int, of: int) -> None:
-    """Note that the dataset ended in a partition; with the last of its `of` partitions drop its table."""
+    """Note that the dataset ended in a partition; with the last of its `of` partitions drop its table.
+
+    The note stays: records may still come behind the end.
+    """
     row = {"dataset_id": dataset.id, "partition": partition}
     connection.execute(upsert(connection, ENDED).values(row).on_conflict_do_nothing())
     ended = connection.execute(select(ENDED).where(ENDED.c.dataset_id == dataset.id)).all()
     if len(ended) == of:
         tables.drop(connection, dataset)
+        connection.execute(delete(DATASET).where(DATASET.c.id == dataset.id))
+
+
+def retired(connection: Connection) -> list[Dataset]:
+    """Return the datasets that answer to no name any more and have not ended in all their partitions."""
+    query = select(DATASET).where(DATASET.c.live.is_(None)).order_by(DATASET.c.id).limit(100)
+    return [_dataset(row) for row in connection.execute(query).mappings()]
 
 
 def has_ended(connection: Connection, dataset_id: int, partition: int) -> bool:

@@ -5,7 +5,7 @@ import secrets
 from sqlalchemy import Connection, func, insert, select
 from sqlmodel import Field, SQLModel
 
-from storage.sql import Big, table, upsert
+from storage.sql import NEVER_AGAIN, Big, table, upsert
 
 
 class LogRow(SQLModel, table=True):
@@ -28,6 +28,7 @@ class RunRow(SQLModel, table=True):
     """One start of a lane: the first half of the ids of the writes it took."""
 
     __tablename__ = "lane_run"
+    __table_args__ = NEVER_AGAIN
 
     id: int | None = Field(default=None, primary_key=True)
     started_at: Big

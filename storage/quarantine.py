@@ -7,11 +7,12 @@ from sqlmodel import Field, SQLModel
 
 from rules.envelope import Record
 from rules.names import fold
-from storage.sql import Big, Row, from_text, table, to_text
+from storage.sql import NEVER_AGAIN, Big, Row, from_text, table, to_text
 
 
 class QuarantineRow(SQLModel, table=True):
     __tablename__ = "quarantine"
+    __table_args__ = NEVER_AGAIN
 
     id: int | None = Field(default=None, primary_key=True)
     workspace: str = Field(index=True)

@@ -1,6 +1,6 @@
 """What our SQL is built from."""
 
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Final, cast
 
 import msgspec
 from sqlalchemy import BigInteger, ColumnElement, Connection, RowMapping, Table
@@ -12,6 +12,10 @@ Where = ColumnElement[bool]
 
 Big = Annotated[int, Field(sa_type=BigInteger)]
 """An integer of 64 bits on every engine: offsets, nanoseconds."""
+
+
+NEVER_AGAIN: Final = {"sqlite_autoincrement": True}
+"""Table arguments: a number that was given is not given again, also after its row is gone."""
 
 
 def table(model: type[SQLModel]) -> Table:

@@ -11,7 +11,7 @@ from rules.schema.dataset import Dataset
 from rules.schema.moments import parse_duration
 from streams.catalogue import Catalogue
 from streams.publisher import Publisher
-from streams.topics import dataset_partition
+from streams.topics import partitions_of
 from streams.wire import encode
 
 SHARE: Final = 100
@@ -53,11 +53,7 @@ class Retention:
                 self._swept[dataset.id] = now
 
     async def _delete(self, dataset: Dataset, end: int, now: int) -> None:
-        partitions = (
-            list(range(self._partitions))
-            if dataset.partition_by
-            else [dataset_partition(dataset.workspace, dataset.made_as or dataset.name, self._partitions)]
-        )
+        partitions = partitions_of(dataset, self._partitions)
         write_id = self._mint()
         for part, partition in enumerate(partitions):
             entry = Delete(

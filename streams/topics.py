@@ -7,9 +7,17 @@ from zlib import crc32
 
 from rules.ids import canonical_key
 from rules.names import fold
+from rules.schema.dataset import Dataset
 
 WRITES: Final = "writes"
 EVENTS: Final = "events"
+
+
+def partitions_of(dataset: Dataset, partitions: int) -> list[int]:
+    """Return the partitions that a dataset's records are in."""
+    if dataset.partition_by:
+        return list(range(partitions))
+    return [dataset_partition(dataset.workspace, dataset.made_as or dataset.name, partitions)]
 
 
 @lru_cache(maxsize=65_536)

@@ -15,7 +15,7 @@ from rules.schema.dataset import Dataset
 from storage import datasets, writes
 from storage.writes import Outcome
 from streams.positions import on_loop
-from streams.topics import dataset_partition
+from streams.topics import partitions_of
 from streams.wire import encode
 
 
@@ -39,13 +39,6 @@ class Entry(NamedTuple):
 
     partition: int
     bytes: bytes
-
-
-def partitions_of(dataset: Dataset, partitions: int) -> list[int]:
-    """Return the partitions that a dataset's records are in."""
-    if dataset.partition_by:
-        return list(range(partitions))
-    return [dataset_partition(dataset.workspace, dataset.made_as or dataset.name, partitions)]
 
 
 async def delete(

@@ -12,6 +12,7 @@ from api.lane.admit import Admitted
 from api.lane.door import Options
 from rules.envelope import EVENT, PERSIST, Record, Write
 from rules.schema.dataset import Dataset
+from rules.schema.stored import stored_values
 from streams.topics import dataset_partition, record_partition
 from streams.wire import encode, encode_record
 
@@ -66,13 +67,15 @@ def _pieces(admitted: Admitted, stamp: Stamp, partitions: int) -> Iterator[_Piec
         return
     spread: dict[int, list[int]] = {}
     for position, record in enumerate(admitted.records):
-        spread.setdefault(_partition(dataset, record, partitions), []).append(position)
+        spread.setdefault(partition_of(dataset, record, partitions), []).append(position)
     for partition, positions in spread.items():
         yield _Piece(admitted, partition, positions, [admitted.records[i] for i in positions])
 
 
-def _partition(dataset: Dataset, record: Record, partitions: int) -> int:
-    return record_partition([record.get(name) for name in dataset.partition_by], partitions)
+def partition_of(dataset: Dataset, record: Record, partitions: int) -> int:
+    """Return the partition of a record of a dataset with `partitionBy`: by stored form, so that two
+    spellings of one instant meet."""
+    return record_partition(stored_values(dataset, record, dataset.partition_by), partitions)
 
 
 def _split(piece: _Piece, most: int) -> Iterator[_Piece]:

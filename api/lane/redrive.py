@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from api.lane.admit import Admission, Admitted
 from api.lane.barrier import Entry, append
+from api.lane.cut import partition_of
 from api.lane.door import Draft, Options
 from api.services import Services
 from rules.envelope import Handling, Record, Redrive
@@ -19,7 +20,7 @@ from storage import writes
 from storage.quarantine import Quarantined
 from storage.writes import Outcome
 from streams.positions import on_loop
-from streams.topics import dataset_partition, record_partition
+from streams.topics import dataset_partition
 from streams.wire import encode
 
 ASK_EVERY: Final = 0.25
@@ -77,7 +78,7 @@ def _entry(write_id: str, kept: Quarantined, record: Record, admitted: Admitted,
     dataset = admitted.dataset
     assert dataset is not None, "without createDatasetOnDemand a dataset is there, or admission refuses"
     if dataset.partition_by:
-        partition = record_partition([record.get(name) for name in dataset.partition_by], partitions)
+        partition = partition_of(dataset, record, partitions)
     else:
         partition = dataset_partition(dataset.workspace, dataset.made_as or dataset.name, partitions)
     entry = Redrive(

@@ -112,6 +112,21 @@ def record_key(dataset: Dataset, record: Record) -> bytes:
     return canonical_key([record.get(name) for name in dataset.key])
 
 
+def stored_values(dataset: Dataset, record: Record, names: Iterable[str]) -> list[Any]:
+    """Return a record's values of some columns in stored form; what can't be converted stays as it is."""
+    return [_stored_value(dataset.by_name[name], record.get(name)) for name in names]
+
+
+def _stored_value(column: Column, value: Any) -> Any:
+    convert = _CONVERT.get(column.type)
+    if value is None or convert is None or type(value) in _CLEAN.get(column.type, ()):
+        return value
+    try:
+        return convert(value)
+    except Never:
+        return value
+
+
 def without_nulls(record: Record) -> Record:
     """Return the record without its null fields: in stored form absent and null are one."""
     if None in record.values():

@@ -75,6 +75,10 @@ class SqliteStore:
         return future
 
     def read(self, body: Callable[[Connection], T]) -> "Future[T]":
+        if self._closed:
+            future: Future[T] = Future()
+            future.set_exception(Later("the store is closed"))
+            return future
         return self._readers.submit(self._read, body)
 
     def close(self) -> None:
@@ -108,7 +112,7 @@ class SqliteStore:
                     return
 
     def _gather(self, first: _Job) -> tuple[list[_Job], bool]:
-        jobs = [first]
+        jobs = [first]  # a job whose caller went away is not begun; one that is begun can't be cancelled
         while len(jobs) < TOGETHER:
             try:
                 job = self._jobs.get_nowait()
@@ -120,6 +124,7 @@ class SqliteStore:
         return jobs, False
 
     def _commit(self, connection: Connection, jobs: list[_Job]) -> None:
+        jobs = [job for job in jobs if job.future.set_running_or_notify_cancel()]
         done: list[tuple[Future[Any], Any]] = []
         try:
             with verdicts(), connection.begin():

@@ -30,6 +30,7 @@ from storage.alerts import Raised
 from storage.instances import InstanceKey
 from storage.offsets import Place
 from storage.store import Store
+from streams.agents.partition import Seek
 from streams.catalogue import Catalogue
 from streams.log import Log, Message
 from streams.positions import Setting, claim, committed, on_loop
@@ -120,6 +121,9 @@ class Judge:
             await self._learn(book, read)
             for piece in self._slices(book, partition, read):
                 await self._commit(piece)
+        except Seek:
+            await self.claim(partition)
+            raise
         except BaseException:
             # what the book took in may not be committed; the store says what is in force
             self._books.pop(partition, None)

@@ -26,6 +26,7 @@ from storage.store import Store
 from storage.writes import Outcome
 from streams.agents.batch import Placed, Plan, Unfit, keys_wanted, outcome, plan, prepare, records_of
 from streams.agents.bisect import FoundError, trial
+from streams.agents.partition import Seek
 from streams.agents.transaction import removing, writing
 from streams.catalogue import Catalogue
 from streams.log import Log, LogError, Message
@@ -65,6 +66,9 @@ class Persist:
     async def apply(self, partition: int, messages: Sequence[Message]) -> None:
         for batch in _batches(messages):
             first, after = batch[0][0].offset, batch[-1][0].offset + 1
+            if first != self._places[partition].next:
+                # before an event is appended: one that is told out of order hides those before it
+                raise Seek(self._places[partition].next)
             entry = batch[0][1].entries[0]
             if isinstance(entry, Delete | DatasetEnd):
                 outcomes = await self._apply_barrier(partition, first, entry)
@@ -86,7 +90,10 @@ class Persist:
             except Mismatch:
                 continue
             except Never:
-                unfit = {**unfit, **await self._unfit(partition, made)}
+                found = await self._unfit(partition, made)
+                if not found:  # no row is to blame, so leaving rows out mends nothing
+                    raise
+                unfit = {**unfit, **found}
                 continue
             self._count(made)
             return outcomes
@@ -162,7 +169,13 @@ class Persist:
             offsets.advance(c, after)
             return after, result
 
-        return (await committed(self._store.write(transaction)))[1]
+        try:
+            after, result = await committed(self._store.write(transaction))
+        except Seek:
+            await self.claim(partition)
+            raise
+        self._places[partition] = after
+        return result
 
     def _count(self, made: Plan) -> None:
         stored = Counter(a.outcome.value for work in made.works for a in work.applied.values())

@@ -6,6 +6,7 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from rules.envelope import DatasetEnd, Delete, Redrive
+from rules.errors import DATASET_GONE
 from rules.ids import run_and_counter
 from rules.quarantine import Failures, count
 from rules.schema.dataset import Dataset
@@ -46,12 +47,16 @@ def writing(
 
 
 def _verdicts(works: Sequence[Work]) -> list[bool]:
-    """Return of each record that was to be stored whether it was set aside for what it is."""
+    """Return of each record that was to be stored whether it was set aside for what it is.
+
+    What came behind its dataset's end says nothing of the records, or of us.
+    """
     return [
         position in work.aside
         for work in works
         if work.dataset is not None and not work.repeated
         for position in range(len(work.records))
+        if position not in work.aside or work.aside[position].code is not DATASET_GONE
     ]
 
 

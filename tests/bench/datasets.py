@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from statistics import median
 
 from tests.bench.load import Load, Shot
 from tests.bench.rig import WORKSPACE, Rig, Stored, record, rig, singles
@@ -51,8 +52,8 @@ async def _make(broker: Rig, names: list[str]) -> float:
 
 def _row(what: str, many: list[float], one: list[float], made: float) -> Row:
     figures = {
-        f"many {what}/s": sorted(many)[len(many) // 2],
-        f"one {what}/s": sorted(one)[len(one) // 2],
+        f"many {what}/s": median(many),
+        f"one {what}/s": median(one),
         "datasets made/s": made,
     }
     work = f"{DATASETS:,} datasets, one record each in turn, {what}"

@@ -1,27 +1,32 @@
 """Resident memory under sustained overload, against what it was at the end of the first half."""
 
 import asyncio
-from pathlib import Path
 
-from tests.bench.load import Load, run_load
-from tests.bench.rig import rig, singles
+import msgspec
+
+from tests.bench.load import Load, Shot, run_load
+from tests.bench.rig import WORKSPACE, record, rig
 from tests.bench.row import Goal, Row
+from tests.bench.usage import resident_bytes
 
-CONNECTIONS = 256
+BATCH = 100
+CONNECTIONS = 64
 DATASET = "readings"
 MB = 1024 * 1024
 
 
 async def measure(seconds: float) -> list[Row]:
-    """Return the row: as many single records as go in for `seconds`, memory looked at each second."""
+    """Return the row: batches that nobody waits for, for `seconds`, memory looked at each second."""
     seen: list[float] = []
     async with rig() as broker:
         await broker.rule(DATASET)
-        idle = resident(broker.pid)
-        load = Load(broker.url, singles(DATASET), broker.headers, CONNECTIONS, seconds)
-        loading = asyncio.create_task(run_load(load))
+        idle = resident_bytes(broker.pid)
+        bodies = [[record(k * BATCH + n) for n in range(BATCH)] for k in range(8)]
+        shots = [Shot(f"/v1/record/{WORKSPACE}/{DATASET}", msgspec.json.encode(body)) for body in bodies]
+        load = Load(broker.url, shots, broker.headers, CONNECTIONS, seconds)
+        loading = asyncio.create_task(run_load(load, refusals=True))
         while not loading.done():
-            seen.append(resident(broker.pid))
+            seen.append(resident_bytes(broker.pid))
             await asyncio.wait((loading,), timeout=1.0)
         answered = await loading
     half = len(seen) // 2
@@ -29,17 +34,10 @@ async def measure(seconds: float) -> list[Row]:
         "idle MB": idle / MB,
         "first half, most MB": max(seen[:half]) / MB,
         "second half, most MB": max(seen[half:]) / MB,
-        "accepted/s": answered.rate,
+        "requests/s": answered.rate,
+        "refused": float(answered.failed),
         "seconds": seconds,
     }
     work = f"memory under sustained overload, {CONNECTIONS} connections, second half"
     ratio = (max(seen[half:]) / max(seen[:half]),)
     return [Row("memory", work, "first half", ratio, Goal(1.1, 1.02, larger=False), figures)]
-
-
-def resident(pid: int) -> float:
-    """Return the bytes of memory that a process holds."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return float(line.split()[1]) * 1024
-    raise RuntimeError(f"/proc/{pid}/status does not tell the resident memory.")

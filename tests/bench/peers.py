@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import uvicorn
 from fastapi import Body, FastAPI
@@ -27,6 +27,13 @@ _HEAD: Final = {
     "headers": [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(ANSWER))],
 }
 _BODY: Final = {"type": "http.response.body", "body": ANSWER}
+
+
+class Peer(NamedTuple):
+    """Where it serves, and its process id."""
+
+    url: str
+    pid: int
 
 
 async def constant(_scope: Any, _receive: Any, send: Any) -> None:
@@ -47,8 +54,8 @@ def echo() -> FastAPI:
 
 
 @contextmanager
-def peer(name: str) -> Iterator[str]:
-    """Run a peer and give its address."""
+def peer(name: str) -> Iterator[Peer]:
+    """Run a peer."""
     process = subprocess.Popen(
         (sys.executable, "-m", "tests.bench.peers", name), cwd=HOUSE, stdout=subprocess.PIPE, text=True
     )
@@ -57,7 +64,7 @@ def peer(name: str) -> Iterator[str]:
         port = process.stdout.readline().strip()
         if not port:
             raise RuntimeError(f"The peer {name} did not start.")
-        yield f"http://127.0.0.1:{port}"
+        yield Peer(f"http://127.0.0.1:{port}", process.pid)
     finally:
         process.terminate()
         process.wait(timeout=10)

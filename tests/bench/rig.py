@@ -14,6 +14,7 @@ from aiohttp import ClientSession, ClientTimeout
 
 from streams.topics import dataset_partition
 from tests.bench.load import Answered, Load, Shot, run_load
+from tests.bench.usage import cpu_seconds
 from tests.stage.process import Broker
 
 WORKSPACE: Final = "bench"
@@ -26,16 +27,26 @@ _serial = count()
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A load that was stored: what was answered, and the seconds until the last record was in the store."""
+    """A load that was stored: what was answered, and the seconds until the last record was in the store.
+
+    `cpu` is the seconds of CPU that the broker used for it, judging included: steadier than a rate where
+    others use the machine too.
+    """
 
     answered: Answered
     records: int
     seconds: float
+    cpu: float
 
     @property
     def rate(self) -> float:
         """Records a second, from the first request to the last record stored."""
         return self.records / self.seconds
+
+    @property
+    def cpu_micros(self) -> float:
+        """Microseconds of CPU a record."""
+        return self.cpu / self.records * 1e6
 
 
 class Rig:
@@ -95,14 +106,14 @@ class Rig:
 
         Raises: RuntimeError, where what was taken and what was stored differ.
         """
-        before = await self.accepted()
+        before, used = await self.accepted(), cpu_seconds(self.pid)
         answered = await run_load(load)
         ended = perf_counter()
         taken = await self.accepted() - before
         stored = await self.settled(ruled, datasets)
         if await self.accepted() != await self.stored():
             raise RuntimeError(f"{await self.accepted()} records were taken, {await self.stored()} stored.")
-        return Stored(answered, taken, answered.seconds + stored - ended)
+        return Stored(answered, taken, answered.seconds + stored - ended, cpu_seconds(self.pid) - used)
 
     async def _counter(self, name: str) -> int:
         async with self._session.get(self.url + "/metrics") as answer:

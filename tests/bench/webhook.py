@@ -32,7 +32,7 @@ async def measure(plan: Plan) -> list[Row]:
         load = Load(broker.url, singles(LOADED), broker.headers, CONNECTIONS, plan.seconds)
         full = (await broker.load(load, LOADED)).rate
         trips = await _trips(session, receiver)
-        half = replace(load, seconds=seconds, delay_ms=max(1, round(CONNECTIONS / (full / 2) * 1e3 - 2)))
+        half = replace(load, seconds=seconds, delay_ms=await _delay(broker, load, full / 2))
         loading = asyncio.create_task(broker.load(half, LOADED))
         took = await _probed(broker, receiver, seconds - 0.5)
         under = await loading
@@ -60,6 +60,18 @@ async def _prepare(broker: Rig, receiver: Receiver) -> None:
     await broker.ask("POST", f"/v1/rules/{WORKSPACE}", rule)
     wanted = {"kind": "webhook", "url": receiver.url, "rules": ["probe"]}
     receiver.secret = (await broker.ask("POST", f"/v1/subscriptions/{WORKSPACE}", wanted))["secret"]
+
+
+async def _delay(broker: Rig, load: Load, rate: float) -> int:
+    """Return the pause in ms after each answer with which the connections come to `rate`; tried once."""
+    wanted = CONNECTIONS / rate * 1e3
+    first = max(1, round(wanted))
+    got = (
+        CONNECTIONS
+        / (await broker.load(replace(load, seconds=1, delay_ms=first), LOADED)).answered.rate
+        * 1e3
+    )
+    return max(1, round(first + wanted - got))
 
 
 async def _trips(session: ClientSession, receiver: Receiver) -> list[float]:

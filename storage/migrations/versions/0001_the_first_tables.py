@@ -48,6 +48,7 @@ def upgrade() -> None:
         sa.Column("made_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("live"),
+        sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_dataset_workspace"), "dataset", ["workspace"], unique=False)
     op.create_table(
@@ -95,6 +96,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("started_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "log",
@@ -113,6 +115,7 @@ def upgrade() -> None:
         sa.Column("body", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("seq"),
         sa.UniqueConstraint("id"),
+        sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_notification_workspace"), "notification", ["workspace"], unique=False)
     op.create_table(
@@ -148,6 +151,7 @@ def upgrade() -> None:
         sa.Column("handling", sa.Integer(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
+        sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_quarantine_record_id"), "quarantine", ["record_id"], unique=False)
     op.create_index(op.f("ix_quarantine_workspace"), "quarantine", ["workspace"], unique=False)

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from api.entry.inflight import Inflight
-from api.lane.barrier import Entry, append, partitions_of
+from api.lane.barrier import Entry, append
 from api.services import Services
 from rules.errors import Problem
 from rules.schema.declare import declare
@@ -18,7 +18,7 @@ from streams.backlog import Backlog
 from streams.embedded.log import EmbeddedLog, LogPlan
 from streams.log import Log
 from streams.publisher import Publisher
-from streams.topics import EVENTS, WRITES, dataset_partition
+from streams.topics import EVENTS, WRITES, dataset_partition, partitions_of
 from streams.wire import read_envelope
 
 PARTITIONS = 4

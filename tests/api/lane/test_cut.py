@@ -20,7 +20,9 @@ MOST = 400
 PARTITIONS = 8
 
 records = st.lists(
-    st.fixed_dictionaries({"id": st.integers(0, 9), "x": st.text("ab", max_size=MOST + 50)}), min_size=1, max_size=12
+    st.fixed_dictionaries({"id": st.integers(0, 9), "x": st.text("ab", max_size=MOST + 50)}),
+    min_size=1,
+    max_size=12,
 )
 
 
