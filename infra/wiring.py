@@ -114,9 +114,10 @@ async def start(settings: Settings, lifecycle: Lifecycle, out: TextIO = sys.stdo
     setting = Setting(known.epoch, Hold(0, known.run), known.secret, time.time_ns, settings.limits())
     judge = Judge(log, store, catalogue, receipts, setting, meter, raised)
     persist = Persist(log, store, catalogue, receipts, setting, meter)
+    faust = settings.data / "faust"
     workers = {
-        "persist": Worker(persist, WRITES, log, lambda: receipts.awaited, meter),
-        "judge": Worker(judge, EVENTS, log, lambda: False, meter),
+        "persist": Worker(persist, WRITES, log, lambda: receipts.awaited, meter, faust),
+        "judge": Worker(judge, EVENTS, log, lambda: False, meter, faust),
     }
     await start_agents(lifecycle, health, workers)
     announcer = Announcer(log, store)

@@ -13,9 +13,13 @@ from storage.sql import NEVER_AGAIN, Big, Row, from_text, table, to_text, upsert
 
 
 class AlertRow(SQLModel, table=True):
-    __tablename__ = "alert"
+    """`seq` orders alerts of one moment: those that the same commit of the log raised."""
 
-    id: str = Field(primary_key=True)
+    __tablename__ = "alert"
+    __table_args__ = NEVER_AGAIN
+
+    seq: int | None = Field(default=None, primary_key=True)
+    id: str = Field(unique=True)
     workspace: str
     rule: str
     state: str
@@ -42,7 +46,7 @@ class NotificationRow(SQLModel, table=True):
 
 ALERT = table(AlertRow)
 NOTIFICATION = table(NotificationRow)
-Index("alert_by_time", ALERT.c.workspace, ALERT.c.at, ALERT.c.id)
+Index("alert_by_time", ALERT.c.workspace, ALERT.c.at, ALERT.c.seq)
 Index("alert_by_origin", ALERT.c.partition, ALERT.c.offset, ALERT.c.item)
 
 
@@ -111,19 +115,26 @@ def replace(connection: Connection, alert: Alert) -> None:
 
 
 class Wanted(NamedTuple):
-    """Which alerts to list: newest first; `after` is (at, id) of the last one of the page before."""
+    """Which alerts to list: newest first; `after` is where the page before ended, as `Page.next` gave it."""
 
     workspace: str
     rule: str | None = None
     state: str | None = None
     begin: int | None = None
     end: int | None = None
-    after: tuple[int, str] | None = None
+    after: tuple[int, int] | None = None
     limit: int = 100
 
 
-def listing(connection: Connection, wanted: Wanted) -> list[Alert]:
-    """Return a page of alerts."""
+class Page(NamedTuple):
+    """Alerts, and where the next page begins (at, seq); None where there is none."""
+
+    alerts: list[Alert]
+    next: tuple[int, int] | None
+
+
+def listing(connection: Connection, wanted: Wanted) -> Page:
+    """Return a page of alerts, newest first."""
     query = select(ALERT).where(ALERT.c.workspace == fold(wanted.workspace))
     if wanted.rule is not None:
         query = query.where(ALERT.c.rule == wanted.rule)
@@ -134,10 +145,13 @@ def listing(connection: Connection, wanted: Wanted) -> list[Alert]:
     if wanted.end is not None:
         query = query.where(ALERT.c.at < wanted.end)
     if wanted.after is not None:
-        at, alert_id = wanted.after
-        query = query.where((ALERT.c.at < at) | ((ALERT.c.at == at) & (ALERT.c.id < alert_id)))
-    rows = connection.execute(query.order_by(ALERT.c.at.desc(), ALERT.c.id.desc()).limit(wanted.limit))
-    return [_alert(row) for row in rows.mappings()]
+        at, seq = wanted.after
+        query = query.where((ALERT.c.at < at) | ((ALERT.c.at == at) & (ALERT.c.seq < seq)))
+    query = query.order_by(ALERT.c.at.desc(), ALERT.c.seq.desc()).limit(wanted.limit + 1)
+    rows = connection.execute(query).mappings().all()
+    shown = rows[: wanted.limit]
+    more = len(rows) > wanted.limit
+    return Page([_alert(row) for row in shown], (shown[-1]["at"], shown[-1]["seq"]) if more else None)
 
 
 def raised_by(connection: Connection, partition: int, offset: int, items: range) -> list[str]:

@@ -91,6 +91,7 @@ class LiveEvents:
         self._tasks = [asyncio.create_task(self._follow(p, end)) for p, end in enumerate(ends)]
 
     async def _follow(self, partition: int, offset: int) -> None:
+        last = (0, -1, -1)
         while True:
             self._news[partition].clear()
             try:
@@ -102,7 +103,8 @@ class LiveEvents:
                 for entry in read_word(message.payload).entries:
                     if isinstance(entry, Happened):
                         await self._gate(partition, entry.offset)
-                        self._hand_out(entry)
+                        self._hand_out(entry, last)
+                        last = max(last, (entry.epoch, entry.offset, entry.items[-1]))
                 offset = message.offset + 1
             if not messages:
                 await self._news[partition].wait()
@@ -112,7 +114,8 @@ class LiveEvents:
             self._news[partition].clear()
             await self._news[partition].wait()
 
-    def _hand_out(self, happened: Happened) -> None:
+    def _hand_out(self, happened: Happened, last: tuple[int, int, int]) -> None:
+        """Hand out what is above the last origin handed out; what is not is a repeat."""
         workspace, dataset = fold(happened.workspace), fold(happened.dataset)
         wanting = [
             listener
@@ -120,7 +123,9 @@ class LiveEvents:
             if listener.workspace == workspace and listener.dataset in (None, dataset)
         ]
         if wanting:
-            for record in happened.records:
+            for item, record in zip(happened.items, happened.records, strict=True):
+                if (happened.epoch, happened.offset, item) <= last:
+                    continue
                 body = {"workspace": happened.workspace, "dataset": happened.dataset, "record": record}
                 event = b"event: record\ndata: " + _encode(body) + b"\n\n"
                 for listener in wanting:

@@ -1,5 +1,6 @@
 """`/v1/alerts/{workspace}`: what was raised, acknowledgement, and the stream of changes."""
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from streams.positions import on_loop
 router = APIRouter(tags=["alerts"])
 
 _STATES: Final = ("firing", "resolved")
+_PLACE: Final = re.compile(r"([0-9]{1,19})\.([0-9]{1,19})", re.ASCII)
 
 
 @router.get("/v1/alerts/{workspace}")
@@ -30,10 +32,9 @@ async def listing(request: Request, workspace: str) -> dict[str, Any]:
     services = services_of(request)
     wanted = _wanted(workspace, params_of(request), services.limits.alerts_page)
     found = await on_loop(services.store.read(lambda c: alerts.listing(c, wanted)))
-    more = len(found) == wanted.limit
     return {
-        "alerts": [alert.to_json() for alert in found],
-        "next": f"{found[-1].at}.{found[-1].id}" if more else None,
+        "alerts": [alert.to_json() for alert in found.alerts],
+        "next": None if found.next is None else f"{found.next[0]}.{found.next[1]}",
     }
 
 
@@ -114,10 +115,10 @@ def _time(params: Params, name: str) -> int | None:
         raise Problem(BAD_PARAMETER, f"{name}: {error}") from error
 
 
-def _after(text: str | None) -> tuple[int, str] | None:
+def _after(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
-    at, _, alert = text.partition(".")
-    if not at.isdecimal() or not at.isascii() or len(at) > 19 or int(at) >= 2**63 or not alert:
+    found = _PLACE.fullmatch(text)
+    if found is None or int(found[1]) >= 2**63 or int(found[2]) >= 2**63:
         raise Problem(BAD_PARAMETER, "after takes what 'next' of the page before gave.")
-    return int(at), alert
+    return int(found[1]), int(found[2])

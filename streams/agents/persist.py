@@ -55,6 +55,7 @@ class Persist:
         self._setting = setting
         self._meter = meter
         self._places: dict[int, Place] = {}
+        self._told: dict[int, tuple[int, list[int]]] = {}
 
     async def claim(self, partition: int) -> int:
         token = self._setting.token
@@ -83,7 +84,7 @@ class Persist:
         unfit: Unfit = {}
         for _ in range(REFOLDS):
             made = await self._fold(partition, placed, unfit)
-            await self._append(partition, made)
+            await self._append(partition, first, made)
             outcomes = [outcome(work) for work in made.works if not work.repeated]
             try:
                 await self._commit(partition, first, writing(made, outcomes, after, self._setting))
@@ -143,16 +144,18 @@ class Persist:
 
         return await on_loop(self._store.read(read))
 
-    async def _append(self, partition: int, made: Plan) -> None:
-        under_way = [
-            self._log.append(EVENTS, partition, word)
-            for word in words(made.happened, self._setting.limits.envelope_bytes)
-        ]
+    async def _append(self, partition: int, first: int, made: Plan) -> None:
+        """Append the batch's events, unless just these were appended before a commit that failed."""
+        told = list(words(made.happened, self._setting.limits.envelope_bytes))
+        print_of_it = (first, [hash(word) for word in told])
+        if self._told.get(partition) == print_of_it:
+            return
         try:
-            for appended in under_way:
+            for appended in [self._log.append(EVENTS, partition, word) for word in told]:
                 await appended
         except LogError as error:
             raise Later(f"the events were not appended: {error}") from error
+        self._told[partition] = print_of_it
 
     async def _apply_barrier(self, partition: int, first: int, entry: Delete | DatasetEnd) -> list[Outcome]:
         dataset = await self._catalogue.at_least(entry.dataset_id, entry.version)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Final
 
 import faust
@@ -20,12 +21,18 @@ STOP_SECONDS: Final = 5.0
 class Worker:
     """Runs one role over all partitions of one topic.
 
-    `hurry` tells whether somebody waits for what the role does. One app (and so one consumer) a role: with
-    one app for both, a full queue of one topic starves the other.
+    Faust keeps its files in `directory`. `hurry` tells whether somebody waits for what the role does. One
+    app (and so one consumer) a role: with one app for both, a full queue of one topic starves the other.
     """
 
     def __init__(
-        self, step: Step, topic: str, log: EmbeddedLog, hurry: Callable[[], bool], meter: Meter
+        self,
+        step: Step,
+        topic: str,
+        log: EmbeddedLog,
+        hurry: Callable[[], bool],
+        meter: Meter,
+        directory: Path,
     ) -> None:
         self.log = log
         self.room = asyncio.Event()
@@ -34,7 +41,7 @@ class Worker:
         self._meter = meter
         self._tasks: dict[int, PartitionTask] = {}
         self._running = asyncio.Event()
-        self._app = _app(self, step.role, topic)
+        self._app = _app(self, step.role, topic, directory)
         self._context = faust_app_running(self._app, stop_timeout=STOP_SECONDS)
         self._on_stopped: Callable[[str], None] = logger.debug
         self._on_alive: Callable[[], object] = self._running.is_set
@@ -108,12 +115,13 @@ class Worker:
             task.give(chunk)  # type: ignore[arg-type]
 
 
-def _app(worker: Worker, role: str, topic: str) -> faust.App:
+def _app(worker: Worker, role: str, topic: str, directory: Path) -> faust.App:
     """Return the role's Faust app. Its settings answer traps that were each seen (design.md)."""
     app = faust.App(
         f"sluice-{role}",
         broker="embedded://",
         store="memory://",
+        datadir=str(directory),
         web_enabled=False,
         topic_disable_leader=True,
         topic_allow_declare=False,

@@ -1,4 +1,4 @@
-"""Where writes go: paths, names, methods, and what a caller is told who goes astray (the contract, section 1)."""
+"""Where writes go: paths, names, methods, and what those who go astray are told (the contract, section 1)."""
 
 from collections.abc import AsyncIterator
 
@@ -104,7 +104,8 @@ async def test_health_and_readiness_and_metrics_ask_for_no_token(here: House) ->
 
 
 @pytest.mark.parametrize(
-    "write_id", ["", "x", "0" * 32, "f" * 32, "0" * 31, "00" * 17, "%00", "%F0%9F", "é", "../health", "a" * 5000]
+    "write_id",
+    ["", "x", "0" * 32, "f" * 32, "0" * 31, "00" * 17, "%00", "%F0%9F", "é", "../health", "a" * 5000],
 )
 async def test_a_write_id_that_was_never_given_is_404(here: House, write_id: str) -> None:
     answer = await here.client.get(f"/v1/writes/{write_id}")

@@ -84,7 +84,12 @@ async def test_another_encoding_is_415(here: House, encoding: str) -> None:
 @pytest.mark.parametrize(
     "kind",
     [
-        *("application/json", "application/json; charset=utf-8", "APPLICATION/JSON", "application/vnd.x+json"),
+        *(
+            "application/json",
+            "application/json; charset=utf-8",
+            "APPLICATION/JSON",
+            "application/vnd.x+json",
+        ),
         *("text/plain", "application/octet-stream", "application/x-www-form-urlencoded"),
     ],
 )
@@ -102,7 +107,9 @@ async def test_json_is_tried_where_no_type_is_given(here: House) -> None:
     assert (answer.status, answer.json.get("inserted")) == (200, 3)
 
 
-@pytest.mark.parametrize("kind", ["text/csv", "application/xml", "multipart/form-data; boundary=x", "image/png"])
+@pytest.mark.parametrize(
+    "kind", ["text/csv", "application/xml", "multipart/form-data; boundary=x", "image/png"]
+)
 async def test_other_content_types_are_415(here: House, kind: str) -> None:
     answer = await here.client.post(
         f"/v1/write/{here.workspace()}/d", data=BODY, headers={"Content-Type": kind}
@@ -132,7 +139,7 @@ async def test_other_content_types_are_415(here: House, kind: str) -> None:
         (b'[{"a": "\x00"}]', 8),
         (b'[{"a": "\n"}]', 8),
         (b"\xef\xbb\xbf[]", 0),
-        (b'\xff\xfe[\x00]\x00', 0),
+        (b"\xff\xfe[\x00]\x00", 0),
     ],
 )
 async def test_a_body_that_is_no_json_is_400_with_the_byte_where_it_breaks(

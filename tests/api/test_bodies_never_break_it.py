@@ -130,9 +130,7 @@ async def test_writes_one_after_another_into_one_dataset_store_what_they_accept(
     pack=st.booleans(),
 )
 @quickly
-async def test_any_bytes_are_answered(
-    here: House, body: bytes, kind: str, encoding: str, pack: bool
-) -> None:
+async def test_any_bytes_are_answered(here: House, body: bytes, kind: str, encoding: str, pack: bool) -> None:
     packed = gzip.compress(body) if pack and encoding == "gzip" else body
     headers = mine(here, **{"Content-Type": kind}) | ({"Content-Encoding": encoding} if encoding else {})
     sound(await asked(here, "POST", f"/v1/write/{here.workspace()}/d", headers, packed))
@@ -175,7 +173,9 @@ async def test_any_path_and_method_is_answered(
 
 
 @given(
-    name=st.sampled_from(["Authorization", "x-api-key", "Idempotency-Key", "Last-Event-ID", "Accept", "Expect"]),
+    name=st.sampled_from(
+        ["Authorization", "x-api-key", "Idempotency-Key", "Last-Event-ID", "Accept", "Expect"]
+    ),
     value=st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), max_size=300),
 )
 @settings(quickly, max_examples=30)
@@ -192,7 +192,8 @@ rules = st.fixed_dictionaries(
     optional={
         "id": texts,
         "on": st.just("d") | values,
-        "where": st.sampled_from(["a > 0", "a >", "a + 1 == 2 && b in [1, 'x']", "((((((a", "'\\ud800'"]) | values,
+        "where": st.sampled_from(["a > 0", "a >", "a + 1 == 2 && b in [1, 'x']", "((((((a", "'\\ud800'"])
+        | values,
         "key": st.lists(texts, max_size=3) | values,
         "mode": st.sampled_from(["each", "edge"]) | values,
         "cooldown": st.sampled_from(["5m", "0s", "9" * 30 + "d", "-1s"]) | values,
@@ -247,7 +248,18 @@ async def test_any_subscription_is_answered(here: House, body: Any) -> None:
     query=st.dictionaries(
         st.sampled_from(["rule", "state", "from", "to", "limit", "after"]),
         st.sampled_from(
-            ["firing", "0", "-1", "9" * 18, "9" * 40, "1e9", "2024-01-01", "9999-12-31T23:59:59Z", "1.a", "x.y"]
+            [
+                "firing",
+                "0",
+                "-1",
+                "9" * 18,
+                "9" * 40,
+                "1e9",
+                "2024-01-01",
+                "9999-12-31T23:59:59Z",
+                "1.a",
+                "x.y",
+            ]
         )
         | texts,
         max_size=4,

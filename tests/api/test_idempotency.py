@@ -1,6 +1,7 @@
 """Idempotency-Key: one key is one write, however often, from wherever, and across a restart."""
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -115,8 +116,6 @@ async def test_wait_and_timeout_may_differ(here: House) -> None:
 
 
 async def test_the_encoding_of_the_body_may_differ(here: House) -> None:
-    import gzip
-
     w = here.workspace()
     first = await send(here, f"/v1/write/{w}/d", "k", data=b'[{"a": 1}]')
     packed = gzip.compress(b'[{"a": 1}]')

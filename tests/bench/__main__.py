@@ -36,13 +36,17 @@ LATER: Final = (
 
 
 def main() -> int:
-    """Measure, print, keep; return the exit status: 1 where a row could not be measured."""
+    """Measure, print, keep; return the exit status: 1 where a row could not be measured, 130 when stopped."""
     given = _arguments()
     machine = look()
     console = Console(stderr=given.json, width=None if sys.stdout.isatty() else 150)
     plan = Plan(given.rounds, given.seconds)
     wanted = given.only or [name for name in NAMES if given.long or name != "memory"]
-    rows, failed = uvloop.run(_measured(wanted, plan, machine, given.minutes * 60, console))
+    try:
+        rows, failed = uvloop.run(_measured(wanted, plan, machine, given.minutes * 60, console))
+    except KeyboardInterrupt:
+        console.print("Stopped; nothing is kept of this run.")
+        return 130
     if given.json:
         print(json.dumps(_kept(machine, rows, failed), indent=2))
     else:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 from shutil import which
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 from urllib.parse import urlsplit
 
 from httptools import HttpResponseParser
@@ -20,6 +20,8 @@ from httptools import HttpResponseParser
 from infra.demo_report import percentile
 
 WRK: Final = which("wrk")
+PATIENCE: Final = 30.0
+"""Seconds that the last answers may take."""
 
 _LUA: Final = """
 local shots, n, i = {}, 0, 0
@@ -105,7 +107,8 @@ async def _by_wrk(load: Load, wrk: str) -> Answered:
         delay = f"function delay() return {load.delay_ms} end" if load.delay_ms else ""
         script.write_text(_LUA % {"headers": headers, "file": f'"{shots}"', "delay": delay})
         process = await asyncio.create_subprocess_exec(
-            *(wrk, "-t1", f"-c{load.connections}", f"-d{max(1, ceil(load.seconds))}s", "--timeout", "30s"),
+            *(wrk, "-t1", f"-c{load.connections}", f"-d{max(1, ceil(load.seconds))}s"),
+            *("--timeout", f"{PATIENCE:g}s"),
             *("-s", str(script), load.url),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -145,7 +148,8 @@ async def by_ourselves(load: Load) -> Answered:
             port,
         )
         callers.append(caller)
-    await asyncio.gather(*(caller.ended for caller in callers))
+    async with asyncio.timeout_at(end + PATIENCE):
+        await asyncio.gather(*(caller.ended for caller in callers))
     took = [t for caller in callers for t in caller.took]
     failed = sum(caller.failed for caller in callers)
     if not took:
@@ -169,8 +173,8 @@ class _Caller(asyncio.Protocol):
         self._parser = HttpResponseParser(self)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # Not every loop's transports are of the class, though all are of its kind.
+        self._transport = cast(asyncio.Transport, transport)
         self._send()
 
     def data_received(self, data: bytes) -> None:

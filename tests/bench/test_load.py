@@ -1,6 +1,11 @@
 """The load that the bench makes is the load that arrives."""
 
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
 import pytest
+import uvloop
 
 from tests.bench.load import WRK, Answered, Load, Shot, by_ourselves, read_result, run_load
 from tests.bench.peers import peer
@@ -12,9 +17,12 @@ def load(url: str, seconds: float = 0.2, delay_ms: int = 0) -> Load:
     return Load(url, SHOTS, {"Content-Type": "application/json"}, 4, seconds, delay_ms)
 
 
-async def test_our_own_generator_counts_every_answer_and_no_failure() -> None:
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_our_own_generator_counts_every_answer_and_no_failure(
+    run: Callable[[Coroutine[Any, Any, Answered]], Answered],
+) -> None:
     with peer("echo") as echo:
-        answered = await by_ourselves(load(echo.url))
+        answered = run(by_ourselves(load(echo.url)))
     assert answered.requests > 20
     assert answered.failed == 0
     assert 0 < answered.p50 <= answered.p99

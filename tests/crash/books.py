@@ -17,7 +17,9 @@ DEADLINE = 25.0
 def origin_of(record: Record) -> Origin:
     """Return the origin that a record's `_id` is."""
     packed = bytes.fromhex(record["_id"])
-    return Origin(*(int.from_bytes(packed[start:end], "big") for start, end in ((0, 2), (2, 4), (4, 12), (12, 16))))
+    return Origin(
+        *(int.from_bytes(packed[start:end], "big") for start, end in ((0, 2), (2, 4), (4, 12), (12, 16)))
+    )
 
 
 def owed(data: Path) -> set[str]:
@@ -32,7 +34,7 @@ def owed(data: Path) -> set[str]:
 
 def raised(data: Path) -> list[str]:
     """Return the ids of the alerts there are."""
-    found = read(data, lambda c: alerts.listing(c, Wanted(WORKSPACE, limit=100_000)))
+    found = read(data, lambda c: alerts.listing(c, Wanted(WORKSPACE, limit=100_000))).alerts
     return [alert.id for alert in found]
 
 
@@ -41,7 +43,9 @@ def stored_once(data: Path, account: Account) -> None:
     for dataset in (PLAIN, KEYED):
         found = Counter(record["n"] for record in stored(data, WORKSPACE, dataset))
         missing = account.told[dataset] - found.keys()
-        assert not missing, f"{len(missing)} acknowledged records of {dataset} are lost: {sorted(missing)[:5]}"
+        assert not missing, (
+            f"{len(missing)} acknowledged records of {dataset} are lost: {sorted(missing)[:5]}"
+        )
         twice = [n for n, times in found.items() if times > 1]
         assert not twice, f"{len(twice)} records of {dataset} are stored twice: {twice[:5]}"
         assert found.keys() <= account.sent[dataset]

@@ -1,14 +1,10 @@
 """SIGKILL after the log has a write and before the store has it: nothing is lost, nothing is doubled."""
 
 import asyncio
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
-from infra.wiring import DATABASE
 from tests.crash.books import settled
 from tests.crash.load import KEYED, PLAIN, WORKSPACE, Load, loading
+from tests.stage.lock import locked
 from tests.stage.process import Broker
 from tests.stage.stored import stored
 
@@ -17,25 +13,15 @@ BIG = 4_000
 """Records of 5 KB: ten times what a partition takes in one chunk."""
 
 
-@contextmanager
-def locked(data: Path) -> Iterator[None]:
-    """Let nobody else commit to the database of the broker in `data`."""
-    lock = sqlite3.connect(data / DATABASE, isolation_level=None, timeout=10)
-    lock.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    finally:
-        lock.rollback()
-        lock.close()
-
-
 async def test_what_was_acknowledged_and_not_stored_is_stored_once_after_two_kills() -> None:
     with Broker() as broker:
         async with loading(broker, 1) as load:
             await load.prepare()
             assert await big(load, range(100)) == 202
             with locked(broker.data):
-                small = (load.write(dataset, n) for n in (1, 2, 5) for _ in range(50) for dataset in (PLAIN, KEYED))
+                small = (
+                    load.write(dataset, n) for n in (1, 2, 5) for _ in range(50) for dataset in (PLAIN, KEYED)
+                )
                 assert all(await asyncio.gather(*small))
                 large = [await big(load, range(start, start + 100)) for start in range(100, BIG, 100)]
                 assert set(large) == {202}

@@ -104,7 +104,9 @@ async def test_gone_disables_the_subscription_and_no_other(here: House) -> None:
         assert len(gone.received) == 1
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "0.0.0.0", "169.254.169.254", "2130706433", "127.1", "localhost"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "[::1]", "0.0.0.0", "169.254.169.254", "2130706433", "127.1", "localhost"]
+)
 async def test_an_address_inside_is_422(host: str, strict: Client) -> None:
     body = {"kind": "webhook", "url": f"http://{host}:1234/"}
     answer = await strict.post("/v1/subscriptions/acme", json=body)

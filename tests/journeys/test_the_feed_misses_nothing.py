@@ -1,15 +1,14 @@
 """Those who read alerts and events as they come: in order, each once, from where they left off."""
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
-from infra.wiring import DATABASE
 from tests.stage.events import streaming
 from tests.stage.house import House, house
+from tests.stage.lock import locked
 from tests.stage.patience import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -98,18 +97,15 @@ async def test_live_events_are_sent_once_though_the_store_had_to_try_again(here:
     w = here.workspace()
     await wrote(here, w, 1)
     async with streaming(f"{here.client.url}/v1/events/{w}/stream", here.client.token) as stream:
-        lock = sqlite3.connect(here.data / DATABASE, isolation_level=None)
-        lock.execute("BEGIN IMMEDIATE")
-        await wrote(here, w, 2, path="record")
 
         async def tried_again() -> None:
             metrics = (await here.client.get("/metrics")).body.decode()
             tries = [line for line in metrics.splitlines() if line.startswith("sluice_retries_total{")]
             assert any('role="persist"' in line for line in tries)
 
-        await eventually(tried_again, deadline=15)
-        lock.execute("ROLLBACK")
-        lock.close()
+        with locked(here.data):
+            await wrote(here, w, 2, path="record")
+            await eventually(tried_again, deadline=15)
         await wrote(here, w, 3)
         sent = await stream.until(lambda sent: any(one.data["record"]["n"] == 3 for one in sent))
         assert [one.data["record"]["n"] for one in sent] == [2, 3]

@@ -1,5 +1,6 @@
 """The fold against an oracle that takes one record at a time, as a careful clerk would."""
 
+import json
 from typing import Any
 
 from hypothesis import given
@@ -18,7 +19,9 @@ stored_records = st.dictionaries(st.sampled_from(["p", "q", "r"]), values.filter
 drafts = st.lists(
     st.tuples(st.sampled_from(KEYS), st.sampled_from(list(Handling)), records), max_size=12
 ).map(
-    lambda sent: [Draft(key, f"new{i}", 1_000 + i, how, record, i) for i, (key, how, record) in enumerate(sent)]
+    lambda sent: [
+        Draft(key, f"new{i}", 1_000 + i, how, record, i) for i, (key, how, record) in enumerate(sent)
+    ]
 )
 present_rows = st.dictionaries(st.sampled_from(KEYS), stored_records).map(
     lambda rows: {key: Present("old" + key.decode(), 1, record) for key, record in rows.items()}
@@ -27,14 +30,15 @@ present_rows = st.dictionaries(st.sampled_from(KEYS), stored_records).map(
 
 def size(record: Record) -> int:
     """Return the bytes of a record as compact JSON, which is what the limit is on."""
-    import json
-
     return len(json.dumps(record, separators=(",", ":")))
 
 
-def clerk(sent: list[Draft], present: dict[bytes, Present]) -> tuple[dict[bytes, Present], list[tuple[Any, ...]]]:
+def clerk(
+    sent: list[Draft], present: dict[bytes, Present]
+) -> tuple[dict[bytes, Present], list[tuple[Any, ...]]]:
     """Take the drafts one by one; return the table as it is then, and what became of each draft."""
-    table, told = dict(present), []
+    table = dict(present)
+    told: list[tuple[Any, ...]] = []
     for draft in sent:
         given = {name: value for name, value in draft.record.items() if value is not None}
         there = table.get(draft.key)

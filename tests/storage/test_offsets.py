@@ -6,6 +6,7 @@ from itertools import count
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Connection
 
 from storage.offsets import NotHere, NotOurs, Place, Token, advance, claim, lock, places
 from storage.sqlite.engine import SqliteStore
@@ -20,7 +21,7 @@ def claimed(store: SqliteStore, token: Token = OURS, start: int = 0, partition: 
 
 
 def stepped(store: SqliteStore, place: Place, first: int, after: int) -> Place:
-    def body(c):  # type: ignore[no-untyped-def]
+    def body(c: Connection) -> Place:
         new = replace(lock(c, place, first), next=after)
         advance(c, new)
         return new
@@ -90,9 +91,7 @@ def test_roles_partitions_and_logs_do_not_meet(store: SqliteStore) -> None:
     assert len(store.read(lambda c: places(c, "log")).result(5)) == 3
 
 
-@settings(
-    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.tuples(st.integers(0, 6), st.integers(1, 3)), max_size=8))
 def test_whatever_comes_the_place_moves_without_gap_or_step_back(
     store: SqliteStore, steps: list[tuple[int, int]]
@@ -100,11 +99,11 @@ def test_whatever_comes_the_place_moves_without_gap_or_step_back(
     log = f"log{next(_numbers)}"
     place = store.write(lambda c: claim(c, log, "persist", 0, OURS, 0)).result(5)
     at = 0
-    for first, count in steps:
+    for first, length in steps:
         if first == at:
-            assert stepped(store, place, first, first + count).next == at + count
-            at += count
+            assert stepped(store, place, first, first + length).next == at + length
+            at += length
         else:
             with pytest.raises(NotHere) as told:
-                stepped(store, place, first, first + count)
+                stepped(store, place, first, first + length)
             assert told.value.next == at

@@ -1,4 +1,4 @@
-"""Records set aside: kept as they came, listed in order, told apart by workspace and dataset, gone once dropped."""
+"""Records set aside: kept as they came, in order, told apart by workspace and dataset, gone once dropped."""
 
 import pytest
 

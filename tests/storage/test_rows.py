@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from rules.envelope import Record
 from rules.fold import Present
 from rules.schema.dataset import MAX_EXACT, Dataset
+from rules.schema.evolve import Additions, evolve
 from rules.schema.moments import format_moment
 from rules.schema.stored import stored_form
+from storage import datasets
 from storage.present import present
 from storage.sqlite.engine import SqliteStore
 from storage.sqlite.upsert import Mismatch, insert_rows, update_rows
@@ -33,7 +35,10 @@ SCHEMA = {"type": "object", "properties": COLUMNS}
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=20)
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False)
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
     | texts,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=6,
@@ -92,10 +97,7 @@ def in_form(dataset: Dataset, sent: list[Record]) -> list[Record]:
 def test_what_is_inserted_reads_back_as_it_is(
     store: SqliteStore, dataset: Dataset, sent: list[Record]
 ) -> None:
-    rows = {
-        fresh_key(): Present(f"id{i}", 2**62 + i, form)
-        for i, form in enumerate(in_form(dataset, sent))
-    }
+    rows = {fresh_key(): Present(f"id{i}", 2**62 + i, form) for i, form in enumerate(in_form(dataset, sent))}
     inserted(store, dataset, rows)
     assert there(store, dataset, list(rows)) == rows
 
@@ -115,9 +117,6 @@ def test_what_is_updated_reads_back_as_it_is_and_keeps_its_id(
 
 @pytest.mark.parametrize("value", [1e300, 5e-324, -0.5, 1.5, 9007199254740993.0, 1e18, -1e18, 3.0])
 def test_an_integer_column_that_widened_holds_doubles_exactly(tmp_path: Path, value: float) -> None:
-    from rules.schema.evolve import Additions, evolve
-    from storage import datasets
-
     with opened(tmp_path / "db") as store:
         old = made(store, schema={"type": "object", "properties": {"n": {"type": "integer"}}}, mode="evolve")
         inserted(store, old, {b"1": Present("1", 1, {"n": 7})})
@@ -131,9 +130,11 @@ def test_an_integer_column_that_widened_holds_doubles_exactly(tmp_path: Path, va
 
 def test_hundreds_of_rows_and_columns_are_inserted_and_read(store: SqliteStore) -> None:
     names = [a + b for a in string.ascii_letters for b in string.digits][:400]
-    wide = made(store, "wide", schema={"type": "object", "properties": {n: {"type": "integer"} for n in names}})
+    wide = made(
+        store, "wide", schema={"type": "object", "properties": {n: {"type": "integer"} for n in names}}
+    )
     rows = {
-        i.to_bytes(4, "big"): Present(str(i), i, {name: i for name in names[: i % 401]}) for i in range(1, 1_201)
+        i.to_bytes(4, "big"): Present(str(i), i, dict.fromkeys(names[: i % 401], i)) for i in range(1, 1_201)
     }
     inserted(store, wide, rows)
     assert there(store, wide, list(rows)) == rows

@@ -1,5 +1,6 @@
 """What became of each write: packed rows an envelope, own rows a part, found again by id."""
 
+from functools import partial
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -41,8 +42,10 @@ def test_a_write_of_a_packed_row_is_found_and_its_neighbours_are_not_taken_for_i
 def test_a_write_over_several_envelopes_is_found_whole_in_the_order_of_its_parts(store: SqliteStore) -> None:
     write = minted(1, 10)
     for part, place in ((2, (0, 7)), (0, (5, 1)), (1, (0, 6))):
-        mine = [outcome(write, part, 3)]
-        store.write(lambda c, m=mine, p=place: keep_packed(c, 1, [10], m, p, 9)).result(5)
+        mine = partial(
+            keep_packed, run=1, counters=[10], outcomes=[outcome(write, part, 3)], place=place, now=9
+        )
+        store.write(mine).result(5)
     assert [(one[0].part, one[1], one[2]) for one in found(store, write)] == [(0, 5, 1), (1, 0, 6), (2, 0, 7)]
 
 
@@ -80,7 +83,9 @@ def test_totals_are_sums_over_the_parts(store: SqliteStore) -> None:
 
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    envelopes=st.lists(st.lists(st.integers(0, 100_000 << COUNTER_SHIFT), min_size=1, max_size=5), max_size=6),
+    envelopes=st.lists(
+        st.lists(st.integers(0, 100_000 << COUNTER_SHIFT), min_size=1, max_size=5), max_size=6
+    ),
     run=st.integers(1, 2**31),
 )
 def test_every_write_of_every_envelope_is_found_where_it_is(

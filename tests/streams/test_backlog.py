@@ -31,7 +31,7 @@ def test_a_workspace_holds_half_of_a_partition_and_is_then_refused_alone() -> No
 
 def test_a_full_partition_refuses_everybody() -> None:
     backlog = Backlog(2, 100, 60.0)
-    backlog.added(1, 0, 0.0, {name: 21 for name in "abcde"})
+    backlog.added(1, 0, 0.0, dict.fromkeys("abcde", 21))
     assert all(refused(backlog, name) is not None for name in ("a", "z"))
 
 

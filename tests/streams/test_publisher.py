@@ -7,8 +7,8 @@ from typing import cast
 
 import pytest
 
-from rules.errors import Problem
 from rules.envelope import PERSIST, Handling, Write
+from rules.errors import Problem
 from streams.backlog import Backlog
 from streams.log import Log, LogError, LogFailed, LogRefused, LogUnknown
 from streams.publisher import Publisher

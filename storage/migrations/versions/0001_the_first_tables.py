@@ -11,6 +11,7 @@ def upgrade() -> None:
 
     op.create_table(
         "alert",
+        sa.Column("seq", sa.Integer(), nullable=False),
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("workspace", sa.String(), nullable=False),
         sa.Column("rule", sa.String(), nullable=False),
@@ -21,10 +22,12 @@ def upgrade() -> None:
         sa.Column("offset", sa.BigInteger(), nullable=False),
         sa.Column("item", sa.BigInteger(), nullable=False),
         sa.Column("body", sa.String(), nullable=False),
-        sa.PrimaryKeyConstraint("id"),
+        sa.PrimaryKeyConstraint("seq"),
+        sa.UniqueConstraint("id"),
+        sqlite_autoincrement=True,
     )
     op.create_index("alert_by_origin", "alert", ["partition", "offset", "item"], unique=False)
-    op.create_index("alert_by_time", "alert", ["workspace", "at", "id"], unique=False)
+    op.create_index("alert_by_time", "alert", ["workspace", "at", "seq"], unique=False)
     op.create_table(
         "claim",
         sa.Column("scope", sa.String(), nullable=False),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.entry.inflight import Inflight
+from api.entry.inflight import Held, Inflight
 from rules.errors import Problem
 
 MB = 1024 * 1024
@@ -73,7 +73,7 @@ def test_the_bound_holds_whatever_comes_and_nothing_is_left_behind(
     steps: list[tuple[str, int, bool]],
 ) -> None:
     inflight = Inflight(100)
-    holds = []
+    holds: list[Held] = []
     for workspace, size, give_back in steps:
         if give_back and holds:
             holds.pop(0).release()

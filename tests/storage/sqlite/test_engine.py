@@ -5,6 +5,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -91,8 +92,12 @@ def test_a_body_that_fails_undoes_itself_and_nobody_else(engine: SqliteStore) ->
 
 def test_bodies_that_share_a_transaction_run_in_their_order(engine: SqliteStore) -> None:
     seen: list[int] = []
+
+    def note(number: int, _: Connection) -> None:
+        seen.append(number)
+
     with Together(engine):
-        futures = [engine.write(lambda c, n=n: seen.append(n)) for n in range(200)]
+        futures = [engine.write(partial(note, number)) for number in range(200)]
     for future in futures:
         future.result(5)
     assert seen == list(range(200))

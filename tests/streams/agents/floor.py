@@ -9,7 +9,7 @@ from typing import Any
 
 from rules.alerting.alert import Alert
 from rules.alerting.rule import Rule, read_rule
-from rules.envelope import EVENT, PERSIST, Entry, Handling, Record, RuleChange, Write
+from rules.envelope import EVENT, PERSIST, Entry, Handling, Happened, Record, RuleChange, Write
 from rules.ids import write_id
 from rules.limits import Limits
 from rules.schema.dataset import Dataset
@@ -28,7 +28,7 @@ from streams.log import Message
 from streams.positions import Setting, on_loop
 from streams.receipts import Receipts
 from streams.topics import EVENTS, WRITES
-from streams.wire import encode, join
+from streams.wire import encode, join, read_word
 from tests.stage.clock import Clock
 from tests.stage.stored import stored
 from tests.storage.database import opened as database
@@ -43,6 +43,7 @@ KEYED = {
     "columnMapping": {"key": "id"},
     "mode": "evolve",
 }
+OURS = Token(0, 1)
 _counters = count(1)
 
 
@@ -58,10 +59,10 @@ class Floor:
     receipts: Receipts
     raised: list[set[str]] = field(default_factory=list)
 
-    def setting(self, token: Token = Token(0, 1)) -> Setting:
+    def setting(self, token: Token = OURS) -> Setting:
         return Setting(1, token, SECRET, self.clock, Limits())
 
-    async def persist(self, token: Token = Token(0, 1)) -> Persist:
+    async def persist(self, token: Token = OURS) -> Persist:
         """Return a persist that holds the partition, as after a start."""
         step = Persist(
             self.log, self.store, self.catalogue, self.receipts, self.setting(token), SilentMeter()
@@ -69,10 +70,16 @@ class Floor:
         await step.claim(0)
         return step
 
-    async def judge(self, token: Token = Token(0, 1)) -> Judge:
+    async def judge(self, token: Token = OURS) -> Judge:
         """Return a judge that holds the partition, as after a start."""
         step = Judge(
-            self.log, self.store, self.catalogue, self.receipts, self.setting(token), SilentMeter(), self.raised.append
+            self.log,
+            self.store,
+            self.catalogue,
+            self.receipts,
+            self.setting(token),
+            SilentMeter(),
+            self.raised.append,
         )
         await step.claim(0)
         return step
@@ -106,8 +113,8 @@ class Floor:
         """Have a judge take everything there is, and return the alerts there are, oldest first."""
         judge = await self.judge()
         await driven(judge, await self.messages(EVENTS))
-        listed = self.store.read(lambda c: alerts.listing(c, Wanted("w", limit=1_000)))
-        return sorted(await on_loop(listed), key=lambda alert: alert.position)
+        listed = await on_loop(self.store.read(lambda c: alerts.listing(c, Wanted("w", limit=1_000))))
+        return sorted(listed.alerts, key=lambda alert: alert.position)
 
     def rows(self, name: str = "d") -> list[Record]:
         """Return the records of a dataset."""
@@ -124,6 +131,12 @@ async def driven(step: Persist | Judge, messages: Sequence[Message]) -> None:
             start = seek.next
         else:
             return
+
+
+async def told(here: Floor) -> list[Happened]:
+    """Return what the events say, repeats included."""
+    found = [read_word(message.payload) for message in await here.messages(EVENTS)]
+    return [entry for word in found for entry in word.entries if isinstance(entry, Happened)]
 
 
 def a_write(

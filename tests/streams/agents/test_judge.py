@@ -7,6 +7,7 @@ import pytest
 from rules.envelope import EVENT, Handling, Happened, Origin
 from rules.ids import alert_id, canonical_key
 from storage.offsets import Token
+from streams.agents.judge import Judge, Slice
 from streams.agents.partition import Lost
 from streams.topics import EVENTS
 from streams.wire import encode, join, read_word
@@ -14,6 +15,23 @@ from tests.stage.patience import eventually
 from tests.streams.agents.floor import Floor, a_write, driven
 
 HOT = {"id": "hot", "on": "d", "where": "n > 30", "key": ["id"]}
+
+
+class EndedError(Exception):
+    """Stands for the end of the process."""
+
+
+def ends_after_one(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a judge commit one slice and end at the next."""
+    commit, left = judge._commit, [None]
+
+    async def one(piece: Slice) -> None:
+        if not left:
+            raise EndedError
+        left.pop()
+        await commit(piece)
+
+    monkeypatch.setattr(judge, "_commit", one)
 
 
 async def stored(here: Floor, *numbers: int) -> None:
@@ -129,20 +147,10 @@ async def test_a_judge_that_ends_between_two_slices_loses_and_doubles_nothing(
     messages = await here.messages(EVENTS)
     for _ in range(20):
         judge = await here.judge()
-        commits = 0
-        commit = judge._commit
-
-        async def once(piece: object) -> None:
-            nonlocal commits
-            commits += 1
-            if commits == 2:
-                raise RuntimeError("the process ends here")
-            await commit(piece)  # type: ignore[arg-type]
-
-        monkeypatch.setattr(judge, "_commit", once)
+        ends_after_one(judge, monkeypatch)
         try:
             await driven(judge, messages)
-        except RuntimeError:
+        except EndedError:
             continue
         break
     alerts = await here.judged()

@@ -1,13 +1,13 @@
 """One ordered task a partition, whatever its step runs into."""
 
-import asyncio
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.errors import Later, Never
 from rules.errors import WRONG_TYPE as ANY_CODE
+from rules.errors import Later, Never
 from streams.agents.partition import Chunk, Lost, Seek
 from streams.log import Message
 from tests.stage.patience import eventually
@@ -110,7 +110,7 @@ async def test_a_task_nobody_hurries_breathes_and_goes_on() -> None:
         told.hurry = False
         for number in range(5):
             await eventually(lambda: told.give(1))
-            await eventually(lambda n=number: step.applied == list(range(n + 1)))
+            await eventually(partial(_applied, step, number + 1))
 
 
 @pytest.mark.parametrize(
@@ -169,10 +169,14 @@ async def test_no_order_of_troubles_loses_doubles_or_reorders(plan: list[tuple[i
                 step.gate.clear()
                 told.give(count)
                 step.gate.set()
-            await eventually(lambda c=count: told.give(c))
+            await eventually(partial(told.give, count))
             await eventually(lambda: told.task.idle)
             if not step.trouble:
                 assert step.applied == list(range(len(step.applied)))
         await eventually(lambda: told.give(1))
         await eventually(lambda: told.task.idle)
         assert step.applied == list(range(len(step.applied)))
+
+
+def _applied(step: ToldStep, count: int) -> bool:
+    return step.applied == list(range(count))
