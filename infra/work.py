@@ -1,7 +1,6 @@
 """The parts that work behind the door: the agents and the courier, started together and watched."""
 
 import asyncio
-import random
 import time
 from functools import partial
 from importlib.metadata import version
@@ -17,6 +16,10 @@ from streams.delivery.courier import Courier
 from streams.delivery.kept import StoreBook
 from streams.delivery.webhook import Webhooks
 
+PLACES: Final = 256
+EACH: Final = 16
+"""Webhook attempts under way at once, and of one subscription: sixteen that hang leave room for others."""
+
 SILENCE: Final = 10.0
 """Seconds after which an agent that did not poll is unhealthy; it polls each second."""
 
@@ -25,10 +28,15 @@ async def start_courier(
     settings: Settings, lifecycle: Lifecycle, meter: PrometheusMeter, store: Store, part: Part
 ) -> Courier:
     """Start the courier; it delivers what is due, also what was left from before."""
-    webhooks = Webhooks(version=version("sluice"), allow_private=settings.allow_private_targets)
+    webhooks = Webhooks(
+        version=version("sluice"),
+        allow_private=settings.allow_private_targets,
+        connections=PLACES,
+        per_host=PLACES // 4,
+    )
     await webhooks.__aenter__()
     lifecycle.on_stop("webhooks", lambda: webhooks.__aexit__(None, None, None))
-    courier = Courier(StoreBook(store), webhooks, meter, clock=time.time_ns, chance=random.random)
+    courier = Courier(StoreBook(store), webhooks, meter, most=PLACES, each=EACH)
     running = asyncio.create_task(courier.run(), name="courier")
     lifecycle.watch("courier", running)
     lifecycle.on_stop("courier", courier.stop)

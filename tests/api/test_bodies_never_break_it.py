@@ -20,7 +20,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 LONGEST = 15.0
 quickly = settings(
-    max_examples=60,
+    max_examples=50,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -94,7 +94,7 @@ async def unharmed(here: House) -> None:
 
 
 @given(body=bodies, persist=st.booleans())
-@quickly
+@settings(quickly, max_examples=40)
 async def test_any_json_is_answered_and_what_was_accepted_is_stored(
     here: House, body: bytes, persist: bool
 ) -> None:
@@ -111,7 +111,7 @@ async def test_any_json_is_answered_and_what_was_accepted_is_stored(
 
 
 @given(sent=st.lists(st.tuples(bodies, st.sampled_from(["", "?duplicateKeyHandling=merge"])), max_size=4))
-@settings(quickly, max_examples=20)
+@settings(quickly, max_examples=15)
 async def test_writes_one_after_another_into_one_dataset_store_what_they_accept(
     here: House, sent: list[tuple[bytes, str]]
 ) -> None:
@@ -133,7 +133,7 @@ async def test_writes_one_after_another_into_one_dataset_store_what_they_accept(
 async def test_any_bytes_are_answered(here: House, body: bytes, kind: str, encoding: str, pack: bool) -> None:
     packed = gzip.compress(body) if pack and encoding == "gzip" else body
     headers = mine(here, **{"Content-Type": kind}) | ({"Content-Encoding": encoding} if encoding else {})
-    sound(await asked(here, "POST", f"/v1/write/{here.workspace()}/d", headers, packed))
+    sound(await asked(here, "POST", "/v1/write/bytes/d", headers, packed))
 
 
 @given(
@@ -154,7 +154,7 @@ async def test_any_parameters_are_answered(here: House, query: dict[str, str], r
 
     shown = "&".join(f"{quoted(name)}={quoted(value)}" for name, value in query.items())
     loose = quote(raw, safe="%&=+;")
-    path = f"/v1/record/{here.workspace()}/d?{shown}&{loose}"
+    path = f"/v1/record/parameters/d?{shown}&{loose}"
     sound(await asked(here, "POST", path, mine(here), b'[{"a": 1}]'))
 
 
@@ -181,7 +181,7 @@ async def test_any_path_and_method_is_answered(
 @settings(quickly, max_examples=30)
 async def test_any_header_is_answered(here: House, name: str, value: str) -> None:
     given = mine(here) | {name: value}
-    answer = await asked(here, "POST", f"/v1/record/{here.workspace()}/d", given, b'[{"a": 1}]')
+    answer = await asked(here, "POST", "/v1/record/headers/d", given, b'[{"a": 1}]')
     if name != "Expect":
         sound(answer)
     assert answer.status < 500
@@ -206,7 +206,7 @@ rules = st.fixed_dictionaries(
 
 
 @given(rule=rules | values, events=st.lists(records, max_size=3) | values)
-@settings(quickly, max_examples=40)
+@settings(quickly, max_examples=25)
 async def test_any_rule_is_answered(here: House, rule: Any, events: Any) -> None:
     w = here.workspace()
     body = json.dumps(rule).encode()

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from rules.ids import token_hash
 from rules.token import Scope
 from storage import tokens
 from tests.stage.house import House, house
@@ -21,11 +22,23 @@ async def here(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]
         yield running
 
 
-async def given(here: House, scopes: set[Scope], workspace: str, dataset: str | None = None) -> str:
-    """Return a new token once the broker knows it."""
-    secret = given_token(here.data, scopes, workspace, dataset)
-    await eventually(lambda: known(here, secret))
-    return secret
+GRANTS: dict[str, tuple[set[Scope], str | None]] = {
+    "write": ({"write"}, None),
+    "write d": ({"write"}, "d"),
+    "read": ({"read"}, None),
+    "rules": ({"rules"}, None),
+    "admin": ({"admin"}, None),
+    "revoked": ({"write"}, None),
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def secrets(here: House) -> dict[str, str]:
+    """Return a token of the workspace `mine` for each of `GRANTS`, all of them known to the broker."""
+    made = {name: given_token(here.data, scopes, "mine", of) for name, (scopes, of) in GRANTS.items()}
+    for secret in made.values():
+        await eventually(lambda secret=secret: known(here, secret))  # type: ignore[misc]
+    return made
 
 
 async def known(here: House, secret: str) -> None:
@@ -98,36 +111,32 @@ async def test_the_401_says_whether_a_token_came(here: House) -> None:
         assert (await answer.json(content_type=None))["code"] == "bad_token"
 
 
-async def test_a_token_writes_in_its_own_workspace_only(here: House) -> None:
-    mine, other = here.workspace(), here.workspace()
-    token = await given(here, {"write"}, mine)
-    own = {"x-api-key": token}
-    assert await status(here, f"/v1/record/{mine}/d", own) == 202
-    assert await status(here, f"/v1/record/{mine.upper()}/D", own) == 202
-    assert await status(here, f"/v1/record/{other}/d", own) == 403
-    assert await status(here, f"/v1/rules/{mine}", own) == 403
-    assert await status(here, f"/v1/alerts/{mine}", own, "GET") == 403
+async def test_a_token_writes_in_its_own_workspace_only(here: House, secrets: dict[str, str]) -> None:
+    own = {"x-api-key": secrets["write"]}
+    assert await status(here, "/v1/record/mine/d", own) == 202
+    assert await status(here, "/v1/record/MINE/D", own) == 202
+    assert await status(here, f"/v1/record/{here.workspace()}/d", own) == 403
+    assert await status(here, "/v1/rules/mine", own) == 403
+    assert await status(here, "/v1/alerts/mine", own, "GET") == 403
 
 
-async def test_a_token_of_one_dataset_writes_there_only(here: House) -> None:
-    w = here.workspace()
-    own = {"x-api-key": await given(here, {"write"}, w, "d")}
-    assert await status(here, f"/v1/record/{w}/d", own) == 202
-    assert await status(here, f"/v1/record/{w}/D", own) == 202
-    assert await status(here, f"/v1/record/{w}/e", own) == 403
+async def test_a_token_of_one_dataset_writes_there_only(here: House, secrets: dict[str, str]) -> None:
+    own = {"x-api-key": secrets["write d"]}
+    assert await status(here, "/v1/record/mine/d", own) == 202
+    assert await status(here, "/v1/record/mine/D", own) == 202
+    assert await status(here, "/v1/record/mine/e", own) == 403
 
 
 @pytest.mark.parametrize("scope", ["read", "rules"])
-async def test_scopes_other_than_write_do_not_write(here: House, scope: Scope) -> None:
-    w = here.workspace()
-    own = {"x-api-key": await given(here, {scope}, w)}
-    assert await status(here, f"/v1/record/{w}/d", own) == 403
+async def test_scopes_other_than_write_do_not_write(here: House, secrets: dict[str, str], scope: str) -> None:
+    assert await status(here, "/v1/record/mine/d", {"x-api-key": secrets[scope]}) == 403
 
 
-async def test_admin_of_a_workspace_writes_there_and_nowhere_else(here: House) -> None:
-    w = here.workspace()
-    own = {"x-api-key": await given(here, {"admin"}, w)}
-    assert await status(here, f"/v1/record/{w}/d", own) == 202
+async def test_admin_of_a_workspace_writes_there_and_nowhere_else(
+    here: House, secrets: dict[str, str]
+) -> None:
+    own = {"x-api-key": secrets["admin"]}
+    assert await status(here, "/v1/record/mine/d", own) == 202
     assert await status(here, f"/v1/record/{here.workspace()}/d", own) == 403
 
 
@@ -137,25 +146,22 @@ async def test_a_refused_caller_makes_nothing(here: House) -> None:
     assert here.stored(w, "d") == []
 
 
-async def test_an_expired_and_a_revoked_token_are_401(here: House) -> None:
-    w = here.workspace()
-    old = given_token(here.data, {"write"}, w, expires=time.time() - 1)
-    token = await given(here, {"write"}, w)
-    assert await status(here, f"/v1/record/{w}/d", {"x-api-key": old}) == 401
-    assert await status(here, f"/v1/record/{w}/d", {"x-api-key": token}) == 202
-    mine = next(one for one in read(here.data, lambda c: tokens.listing(c, w)) if one.expires is None)
-    write(here.data, lambda c: tokens.revoke(c, mine.id))
+async def test_an_expired_and_a_revoked_token_are_401(here: House, secrets: dict[str, str]) -> None:
+    own = {"x-api-key": secrets["revoked"]}
+    assert await status(here, "/v1/record/mine/d", own) == 202
+    old = given_token(here.data, {"write"}, "mine", expires=time.time() - 1)
+    revoked = read(here.data, tokens.by_hash)[token_hash(secrets["revoked"])]
+    write(here.data, lambda c: tokens.revoke(c, revoked.id))
 
-    async def revoked() -> None:
-        assert await status(here, f"/v1/record/{w}/d", {"x-api-key": token}) == 401
+    async def refused() -> None:
+        assert await status(here, "/v1/record/mine/d", own) == 401
 
-    await eventually(revoked)
+    await eventually(refused)
+    assert await status(here, "/v1/record/mine/d", {"x-api-key": old}) == 401
 
 
-async def test_another_workspaces_write_is_not_told(here: House) -> None:
-    mine, other = here.workspace(), here.workspace()
-    token = await given(here, {"read"}, mine)
-    theirs = (await here.client.post(f"/v1/write/{other}/d", json={"a": 1})).json["writeId"]
-    ours = (await here.client.post(f"/v1/write/{mine}/d", json={"a": 1})).json["writeId"]
-    assert (await here.client.get(f"/v1/writes/{theirs}", token=token)).status == 404
-    assert (await here.client.get(f"/v1/writes/{ours}", token=token)).status == 200
+async def test_another_workspaces_write_is_not_told(here: House, secrets: dict[str, str]) -> None:
+    theirs = (await here.client.post(f"/v1/write/{here.workspace()}/d", json={"a": 1})).json["writeId"]
+    ours = (await here.client.post("/v1/write/mine/d", json={"a": 1})).json["writeId"]
+    assert (await here.client.get(f"/v1/writes/{theirs}", token=secrets["read"])).status == 404
+    assert (await here.client.get(f"/v1/writes/{ours}", token=secrets["read"])).status == 200

@@ -18,8 +18,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def here(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
-    async with house(tmp_path_factory.mktemp("outcomes")) as running:
-        yield running
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("storage.sqlite.engine.BUSY_MS", 300)
+        async with house(tmp_path_factory.mktemp("outcomes")) as running:
+            yield running
 
 
 async def told(here: House, answer: Answer) -> dict[str, Any]:

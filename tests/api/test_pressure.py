@@ -17,9 +17,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def here(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
-    data = tmp_path_factory.mktemp("pressure")
-    async with house(data, max_inflight="256KB", backlog_bytes="128KB", partitions=1) as running:
-        yield running
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("storage.sqlite.engine.BUSY_MS", 300)
+        data = tmp_path_factory.mktemp("pressure")
+        async with house(data, max_inflight="256KB", backlog_bytes="128KB", partitions=1) as running:
+            yield running
 
 
 def unavailable(answer: Answer, code: str) -> bool:

@@ -38,6 +38,7 @@ TYPED = {
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def here(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
     async with house(tmp_path_factory.mktemp("refusals")) as running:
+        declared(running.data, "typed", datasetId="d", **TYPED)
         yield running
 
 
@@ -95,12 +96,13 @@ def refused(answer: Answer) -> list[tuple[int, str, str]]:
 async def test_a_record_is_refused_by_its_code_and_the_place_in_it(
     here: House, member: str, path: str, code: str
 ) -> None:
-    w = here.workspace()
-    declared(here.data, w, datasetId="d", **TYPED)
-    answer = await sent(here, w, f'[{{"id": "ok"}}, {member}]')
+    ok = here.workspace()
+    answer = await sent(here, "typed", f'[{{"id": "{ok}"}}, {member}]')
     assert answer.status == 207
     assert refused(answer) == [(1, path, code)]
-    assert [record["id"] for record in here.stored(w, "d")] == ["ok"]
+    stored = {record["id"] for record in here.stored("typed", "d")}
+    assert ok in stored
+    assert not stored & {"x", "x\x00y", "1"}
 
 
 @pytest.mark.parametrize(
@@ -120,9 +122,7 @@ async def test_a_record_is_refused_by_its_code_and_the_place_in_it(
     ],
 )
 async def test_what_lies_within_the_bounds_is_taken(here: House, member: str) -> None:
-    w = here.workspace()
-    declared(here.data, w, datasetId="d", **TYPED)
-    answer = await sent(here, w, member)
+    answer = await sent(here, "typed", member.replace('"x"', f'"{here.workspace()}"', 1))
     assert (answer.status, answer.json["inserted"]) == (200, 1)
 
 

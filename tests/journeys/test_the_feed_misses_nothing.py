@@ -18,8 +18,10 @@ HOT = {"id": "hot", "on": "d", "where": "n > 0"}
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def here(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
-    async with house(tmp_path_factory.mktemp("feed")) as running:
-        yield running
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("storage.sqlite.engine.BUSY_MS", 300)
+        async with house(tmp_path_factory.mktemp("feed")) as running:
+            yield running
 
 
 async def wrote(here: House, workspace: str, *numbers: int, path: str = "write") -> None:

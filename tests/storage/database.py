@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from rules.schema.dataset import Dataset
@@ -12,12 +14,27 @@ from storage.migrate import migrate
 from storage.sqlite.engine import SqliteStore
 
 
+@cache
+def _template() -> bytes:
+    """Return a database with all tables, made once: steps of alembic's take long."""
+    with TemporaryDirectory() as directory:
+        path = Path(directory) / "template.db"
+        store = SqliteStore(path)
+        try:
+            store.write(migrate).result(30)
+        finally:
+            store.close()
+        return path.read_bytes()
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[SqliteStore]:
     """Open the database `path` with its tables, and close it after."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(_template())
     store = SqliteStore(path)
     try:
-        store.write(migrate).result(30)
         yield store
     finally:
         store.close()
