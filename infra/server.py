@@ -9,6 +9,7 @@ from pathlib import Path
 import uvicorn
 
 from api.app import App
+from infra.protocol import CorkedProtocol
 from infra.settings import WrongSetting
 
 
@@ -20,7 +21,7 @@ class Server:
     ) -> None:
         config = uvicorn.Config(
             app,
-            http="httptools",
+            http=CorkedProtocol,
             lifespan="off",
             access_log=False,
             log_config=None,

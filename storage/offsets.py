@@ -6,12 +6,12 @@ stepped over, and records were lost (seen). The token is (incarnation, generatio
 """
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlmodel import Field, SQLModel
 
-from storage.sql import Big, Row, Where, table
+from storage.sql import Big, Row, table
 
 
 class OffsetsRow(SQLModel, table=True):
@@ -33,6 +33,22 @@ class OffsetsRow(SQLModel, table=True):
 
 
 OFFSETS = table(OffsetsRow)
+
+
+_KEY: Final = frozenset({"log", "role", "partition"})
+_HERE: Final = (
+    (OFFSETS.c.log == bindparam("at_log"))
+    & (OFFSETS.c.role == bindparam("at_role"))
+    & (OFFSETS.c.partition == bindparam("at_partition"))
+)
+# made once: they are part of every transaction of both agents
+_FIND: Final = select(OFFSETS).where(_HERE)
+_LOCK: Final = _FIND.with_for_update()
+_WRITE: Final = (
+    update(OFFSETS)
+    .where(_HERE)
+    .values({c.name: bindparam(f"new_{c.name}") for c in OFFSETS.c if not c.primary_key})
+)
 
 
 class Token(NamedTuple):
@@ -87,7 +103,7 @@ def claim(connection: Connection, log: str, role: str, partition: int, token: To
     if place.token > token:
         raise NotOurs
     place = replace(place, token=token)
-    connection.execute(update(OFFSETS).where(_at(log, role, partition)).values(_row(place)))
+    advance(connection, place)
     return place
 
 
@@ -106,7 +122,9 @@ def lock(connection: Connection, place: Place, first: int) -> Place:
 
 def advance(connection: Connection, place: Place) -> None:
     """Write `place` over the row that `lock` returned in this transaction."""
-    connection.execute(update(OFFSETS).where(_at(place.log, place.role, place.partition)).values(_row(place)))
+    row = _row(place)
+    values = {f"new_{name}": row[name] for name in row.keys() - _KEY}
+    connection.execute(_WRITE, {**values, **_where(place.log, place.role, place.partition)})
 
 
 def places(connection: Connection, log: str) -> list[Place]:
@@ -116,13 +134,12 @@ def places(connection: Connection, log: str) -> list[Place]:
 
 
 def _find(c: Connection, log: str, role: str, partition: int, *, lock_row: bool = False) -> Place | None:
-    query = select(OFFSETS).where(_at(log, role, partition))
-    row = c.execute(query.with_for_update() if lock_row else query).mappings().first()
+    row = c.execute(_LOCK if lock_row else _FIND, _where(log, role, partition)).mappings().first()
     return None if row is None else _place(row)
 
 
-def _at(log: str, role: str, partition: int) -> Where:
-    return (OFFSETS.c.log == log) & (OFFSETS.c.role == role) & (OFFSETS.c.partition == partition)
+def _where(log: str, role: str, partition: int) -> dict[str, object]:
+    return {"at_log": log, "at_role": role, "at_partition": partition}
 
 
 def _place(row: Row) -> Place:

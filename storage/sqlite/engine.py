@@ -125,6 +125,24 @@ class SqliteStore:
 
     def _commit(self, connection: Connection, jobs: list[_Job]) -> None:
         jobs = [job for job in jobs if job.future.set_running_or_notify_cancel()]
+        if len(jobs) == 1:
+            self._alone(connection, jobs[0])
+        elif jobs:
+            self._together(connection, jobs)
+
+    def _alone(self, connection: Connection, job: _Job) -> None:
+        """Run one body; its own transaction undoes it, so it needs no savepoint."""
+        try:
+            with verdicts(), connection.begin():
+                result = job.body(connection)
+        except BaseException as error:
+            job.future.set_exception(error)
+            self._look_at(error)
+        else:
+            job.future.set_result(result)
+
+    def _together(self, connection: Connection, jobs: list[_Job]) -> None:
+        """Run bodies in one transaction, each undone alone where it fails."""
         done: list[tuple[Future[Any], Any]] = []
         try:
             with verdicts(), connection.begin():
@@ -141,11 +159,14 @@ class SqliteStore:
             for job in jobs:
                 if not job.future.done():
                     job.future.set_exception(verdict)
-            if isinstance(verdict, StoreFailed) and self._on_failure is not None:
-                self._on_failure(verdict)
-            return
-        for future, result in done:
-            future.set_result(result)
+            self._look_at(verdict)
+        else:
+            for future, result in done:
+                future.set_result(result)
+
+    def _look_at(self, error: BaseException) -> None:
+        if isinstance(error, StoreFailed) and self._on_failure is not None:
+            self._on_failure(error)
 
 
 def _engine(connect: Callable[[], sqlite3.Connection]) -> Engine:
