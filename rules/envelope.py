@@ -27,14 +27,15 @@ class Origin(NamedTuple):
     offset: int
     item: int
 
-    def packed(self) -> bytes:
-        """Return 16 bytes that sort as the origin does."""
+    def envelope(self) -> bytes:
+        """Return the 12 bytes that all origins of one envelope begin with."""
         return (
-            self.epoch.to_bytes(2, "big")
-            + self.partition.to_bytes(2, "big")
-            + self.offset.to_bytes(8, "big")
-            + self.item.to_bytes(4, "big")
+            self.epoch.to_bytes(2, "big") + self.partition.to_bytes(2, "big") + self.offset.to_bytes(8, "big")
         )
+
+    def packed(self) -> bytes:
+        """Return 16 bytes that sort as the origin does: the envelope's, and 4 of the item."""
+        return self.envelope() + self.item.to_bytes(4, "big")
 
     def text(self) -> str:
         """Return the `_id` that a record of this origin has: 32 hex digits that sort as the origin."""

@@ -48,7 +48,7 @@ def read_write_id(text: str, secret: bytes) -> tuple[int, int] | None:
         raw = bytes.fromhex(text)
     except ValueError:
         return None
-    if len(text) != 32 or len(raw) != 16 or not hmac.compare_digest(_mac(raw[:12], secret), raw[12:]):
+    if len(raw) != 16 or text != raw.hex() or not hmac.compare_digest(_mac(raw[:12], secret), raw[12:]):
         return None
     return int.from_bytes(raw[:4], "big"), int.from_bytes(raw[4:12], "big")
 

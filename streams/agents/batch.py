@@ -207,12 +207,13 @@ def _drafts(
         dataset, entry = work.dataset, work.placed.entry
         assert dataset is not None
         handling = entry.handling
+        envelope = Origin(epoch, partition, work.placed.offset, 0).envelope()
         for position, record in enumerate(work.records):
             if position in work.aside:
                 continue
-            origin = Origin(epoch, partition, work.placed.offset, work.placed.item + position)
-            first_id = entry.record_id if isinstance(entry, Redrive) else origin.text()
-            key = record_key(dataset, record) if dataset.key else origin.packed()
+            origin = envelope + (work.placed.item + position).to_bytes(4, "big")
+            first_id = entry.record_id if isinstance(entry, Redrive) else origin.hex()
+            key = record_key(dataset, record) if dataset.key else origin
             if unfit and (dataset.id, key) in unfit:
                 work.aside[position] = unfit[dataset.id, key]
                 continue

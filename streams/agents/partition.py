@@ -218,7 +218,7 @@ class PartitionTask:
     def _retrying(self) -> AsyncRetrying:
         return AsyncRetrying(
             retry=retry_if_exception_type(Later),
-            wait=wait_exponential_jitter(initial=RETRY_FIRST, max=RETRY_MOST),
+            wait=wait_exponential_jitter(initial=RETRY_FIRST, max=RETRY_MOST, jitter=RETRY_FIRST),
             before_sleep=self._say_retry,
             reraise=True,
         )

@@ -182,7 +182,7 @@ class Courier:
         """Ask the book until it does not answer Later; while stopping, once."""
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(Later),
-            wait=wait_exponential_jitter(initial=RETRY_FIRST, max=RETRY_MOST),
+            wait=wait_exponential_jitter(initial=RETRY_FIRST, max=RETRY_MOST, jitter=RETRY_FIRST),
             stop=lambda _: self._leaving.is_set(),
             sleep=self._pause,
             before_sleep=self._say_retry,

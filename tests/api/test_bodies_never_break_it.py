@@ -20,7 +20,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 LONGEST = 15.0
 quickly = settings(
-    max_examples=50,
+    max_examples=35,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -94,7 +94,7 @@ async def unharmed(here: House) -> None:
 
 
 @given(body=bodies, persist=st.booleans())
-@settings(quickly, max_examples=40)
+@settings(quickly, max_examples=30)
 async def test_any_json_is_answered_and_what_was_accepted_is_stored(
     here: House, body: bytes, persist: bool
 ) -> None:
