@@ -81,7 +81,7 @@ class _Known:
 
     epoch: int
     run: int
-    secret: bytes
+    seed: int
 
 
 async def start(settings: Settings, lifecycle: Lifecycle, out: TextIO = sys.stdout) -> Running:
@@ -111,7 +111,7 @@ async def start(settings: Settings, lifecycle: Lifecycle, out: TextIO = sys.stdo
         feed.wake(workspaces)
         courier.wake()
 
-    setting = Setting(known.epoch, Hold(0, known.run), known.secret, time.time_ns, settings.limits())
+    setting = Setting(known.epoch, Hold(0, known.run), time.time_ns, settings.limits())
     judge = Judge(log, store, catalogue, receipts, setting, meter, raised)
     persist = Persist(log, store, catalogue, receipts, setting, meter)
     faust = settings.data / "faust"
@@ -121,7 +121,7 @@ async def start(settings: Settings, lifecycle: Lifecycle, out: TextIO = sys.stdo
     }
     await start_agents(lifecycle, health, workers)
     announcer = Announcer(log, store)
-    mint = Mint(known.run, known.secret, time.time_ns)
+    mint = Mint(known.run, known.seed, time.time_ns)
     outcomes = Outcomes(receipts, store, mint)
     publisher = Publisher(log, backlog, settings.limits().envelope_bytes, settings.linger / 1e9)
     pressure = Pressure(backlog, lambda: shutil.disk_usage(settings.data).free, settings.free_disk)
@@ -253,4 +253,4 @@ def _introduce(c: Connection, log: EmbeddedLog, now: int, token: str) -> _Known:
     administrator = Token(ADMINISTRATOR, frozenset({"admin"}), title="administrator")
     tokens.revoke(c, ADMINISTRATOR)
     tokens.keep(c, administrator, token_hash(token), now)
-    return _Known(epoch, identity.begin_run(c, now), identity.secret(c, "writes"))
+    return _Known(epoch, identity.begin_run(c, now), int.from_bytes(identity.secret(c, "writes")[:4]))

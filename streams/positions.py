@@ -18,11 +18,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What both agents are given: the log's epoch in the database, our token, our secret, the clock (ns)."""
+    """What both agents are given: the log's epoch in the database, our token, the clock (ns)."""
 
     epoch: int
     token: Token
-    secret: bytes
     clock: Callable[[], int]
     limits: Limits
 

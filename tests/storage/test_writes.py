@@ -10,7 +10,7 @@ from rules.ids import read_write_id, write_id
 from storage.sqlite.engine import SqliteStore
 from storage.writes import COUNTER_SHIFT, Outcome, keep_own, keep_packed, outcomes, prune, repeated, totals
 
-SECRET = b"s" * 32
+SECRET = 77
 
 
 def outcome(write: str, part: int = 0, parts: int = 1, **more: Any) -> Outcome:

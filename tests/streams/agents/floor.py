@@ -34,7 +34,7 @@ from tests.stage.stored import stored
 from tests.storage.database import opened as database
 from tests.streams.embedded.stage import opened as log_opened
 
-SECRET = b"s" * 32
+SECRET = 77
 KEYED = {
     "schema": {
         "type": "object",
@@ -60,7 +60,7 @@ class Floor:
     raised: list[set[str]] = field(default_factory=list)
 
     def setting(self, token: Token = OURS) -> Setting:
-        return Setting(1, token, SECRET, self.clock, Limits())
+        return Setting(1, token, self.clock, Limits())
 
     async def persist(self, token: Token = OURS) -> Persist:
         """Return a persist that holds the partition, as after a start."""
