@@ -5,13 +5,11 @@ transaction will write and every event it stands for.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from rules.envelope import (
     EVENT,
     ID_FIELD,
-    PERSIST,
     TIME_FIELD,
     Happened,
     Origin,
@@ -19,38 +17,17 @@ from rules.envelope import (
     Redrive,
     Write,
 )
-from rules.errors import DATASET_GONE, Never
+from rules.errors import Never
 from rules.fold import Applied, Draft, Folded, Outcome, Present, fold
 from rules.schema.dataset import Dataset
 from rules.schema.moments import format_moment
-from rules.schema.stored import record_key, stored_form, without_nulls
+from rules.schema.stored import record_key, without_nulls
 from storage.quarantine import Quarantined
 from storage.writes import Outcome as WriteOutcome
-
-Recorded = Write | Redrive
+from streams.agents.prepare import Work, persists, records_of
 
 Unfit = Mapping[tuple[int, bytes], Never]
 """Rows that the database refuses for good, by dataset id and key."""
-
-
-class Placed(NamedTuple):
-    """An entry with its envelope's offset and the item number of its first record."""
-
-    offset: int
-    item: int
-    entry: Recorded
-
-
-@dataclass(slots=True)
-class Work:
-    """One entry on its way: its records in stored form, and by position what became of each."""
-
-    placed: Placed
-    dataset: Dataset | None
-    records: list[Record]
-    repeated: bool = False
-    applied: dict[int, Applied] = field(default_factory=dict)
-    aside: dict[int, Never] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,75 +41,6 @@ class Plan:
     redriven: list[int]
 
 
-def records_of(entry: Recorded) -> list[Record]:
-    """Return an entry's records."""
-    return [entry.record] if isinstance(entry, Redrive) else entry.records
-
-
-def prepare(
-    placed: Sequence[Placed],
-    known: Mapping[int, Dataset | None],
-    repeats: set[tuple[str, int]],
-    ended: set[int],
-) -> list[Work]:
-    """Bring each entry's records into stored form.
-
-    `known` gives the datasets of the batch by id (None: dropped for good), `repeats` the (writeId, part)
-    that were applied before, `ended` the ids of datasets that have ended in this partition.
-    """
-    works = []
-    seen = set(repeats)
-    to_store: dict[int, list[Work]] = {}
-    for place in placed:
-        entry = place.entry
-        dataset = known.get(entry.dataset_id)
-        work = Work(place, dataset, records_of(entry))
-        if (entry.id, entry.part) in seen:
-            work.repeated = True
-        elif _persists(work):
-            if dataset is None or entry.dataset_id in ended:
-                gone = Never(
-                    DATASET_GONE, f"the dataset {entry.dataset!r} was deleted before this was stored"
-                )
-                work.aside = dict.fromkeys(range(len(work.records)), gone)
-            else:
-                to_store.setdefault(dataset.id, []).append(work)
-        if isinstance(entry, Redrive) or entry.keyed:
-            seen.add((entry.id, entry.part))
-        works.append(work)
-    for mine in to_store.values():
-        _bring_into_form(mine)
-    return works
-
-
-def _bring_into_form(works: Sequence[Work]) -> None:
-    """Bring all records of one dataset into stored form at once: it goes by column, not by record."""
-    dataset = works[0].dataset
-    assert dataset is not None
-    records, bad = stored_form(dataset, [record for work in works for record in work.records])
-    start = 0
-    for work in works:
-        end = start + len(work.records)
-        work.records = records[start:end]
-        if bad:
-            work.aside = {i - start: never for i, never in bad.items() if start <= i < end}
-        start = end
-
-
-def keys_wanted(works: Sequence[Work]) -> dict[int, tuple[Dataset, set[bytes]]]:
-    """Return, by dataset id, the keys whose stored rows the fold needs."""
-    wanted: dict[int, tuple[Dataset, set[bytes]]] = {}
-    for work in works:
-        if work.dataset is not None and work.dataset.key and not work.repeated and _persists(work):
-            keys = wanted.setdefault(work.dataset.id, (work.dataset, set()))[1]
-            keys.update(
-                record_key(work.dataset, record)
-                for position, record in enumerate(work.records)
-                if position not in work.aside
-            )
-    return wanted
-
-
 def plan(
     works: list[Work],
     stored: Mapping[int, Mapping[bytes, Present]],
@@ -144,6 +52,9 @@ def plan(
     epoch, partition = origin
     folded = []
     for dataset, mine in _by_dataset(works).items():
+        if mine[0].dataset is not None and not mine[0].dataset.key and not unfit:
+            folded.append((_newest(mine), _inserts(mine, epoch, partition)))
+            continue
         drafts, places = _drafts(mine, epoch, partition, unfit)
         result = fold(drafts, stored.get(dataset, {}), record_bytes)
         for applied in result.applied:
@@ -152,8 +63,7 @@ def plan(
         for place, never in result.refused.items():
             work, position = places[place]
             work.aside[position] = never
-        newest = max((w.dataset for w in mine if w.dataset is not None), key=lambda d: d.version)
-        folded.append((newest, result))
+        folded.append((_newest(mine), result))
     return Plan(
         works,
         folded,
@@ -186,16 +96,32 @@ def outcome(work: Work) -> WriteOutcome:
     )
 
 
-def _persists(work: Work) -> bool:
-    return bool(work.placed.entry.flags & PERSIST)
-
-
 def _by_dataset(works: Sequence[Work]) -> dict[int, list[Work]]:
     grouped: dict[int, list[Work]] = {}
     for work in works:
-        if work.dataset is not None and not work.repeated and _persists(work):
+        if work.dataset is not None and not work.repeated and persists(work):
             grouped.setdefault(work.dataset.id, []).append(work)
     return grouped
+
+
+def _newest(works: Sequence[Work]) -> Dataset:
+    return max((work.dataset for work in works if work.dataset is not None), key=lambda d: d.version)
+
+
+def _inserts(works: Sequence[Work], epoch: int, partition: int) -> Folded:
+    """Return what `fold` would make of records without a key: no two are one, so each is inserted."""
+    out = Folded()
+    for work in works:
+        entry, item = work.placed.entry, work.placed.item
+        envelope = Origin(epoch, partition, work.placed.offset, 0).envelope()
+        for position, record in enumerate(work.records):
+            if position in work.aside:
+                continue
+            key = envelope + (item + position).to_bytes(4, "big")
+            first_id = entry.record_id if isinstance(entry, Redrive) else key.hex()
+            row = out.inserts[key] = Present(first_id, entry.at, without_nulls(record))
+            work.applied[position] = Applied(position, Outcome.INSERTED, first_id, entry.at, row.record)
+    return out
 
 
 def _drafts(
@@ -226,7 +152,7 @@ def _happened(work: Work, epoch: int, partition: int) -> Iterator[Happened]:
     entry = work.placed.entry
     if not entry.flags & EVENT or work.repeated:
         return
-    stored = _persists(work)
+    stored = persists(work)
     items: list[int] = []
     images: list[Record] = []
     for position, record in enumerate(work.records):

@@ -24,9 +24,10 @@ from storage.present import present
 from storage.sqlite.upsert import Mismatch
 from storage.store import Store
 from storage.writes import Outcome
-from streams.agents.batch import Placed, Plan, Unfit, keys_wanted, outcome, plan, prepare, records_of
+from streams.agents.batch import Plan, Unfit, outcome, plan
 from streams.agents.bisect import FoundError, trial
 from streams.agents.partition import Seek
+from streams.agents.prepare import Placed, keys_wanted, prepare, records_of
 from streams.agents.transaction import removing, writing
 from streams.catalogue import Catalogue
 from streams.log import Log, LogError, Message

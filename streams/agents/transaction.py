@@ -14,7 +14,8 @@ from storage import datasets, quarantine, removal, writes
 from storage.offsets import Place
 from storage.sqlite.upsert import insert_rows, update_rows
 from storage.writes import Outcome
-from streams.agents.batch import Plan, Work
+from streams.agents.batch import Plan
+from streams.agents.prepare import Work
 from streams.positions import Setting
 
 
