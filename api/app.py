@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, cast
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -11,7 +11,9 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from api import health, openapi
-from api.entry.answer import Answer, Receive, Scope, Send, problem
+from api.entry.answer import Answer, Headers, Receive, Scope, Send, problem
+from api.entry.body import GoneError
+from api.entry.params import Params
 from api.lane.door import Door
 from api.lane.lane import Lane
 from api.lane.lane import Parts as LaneParts
@@ -98,14 +100,27 @@ def _rest(services: Services) -> FastAPI:
         started = time.perf_counter()
         try:
             response = await call(request)
+        except GoneError:
+            return Response(status_code=400)  # nobody is there to read it
         except Exception as error:
             health.log_failure(request, error)
             response = _response(problem(Problem(INTERNAL)))
+        for name, value in _ignored(request):
+            response.headers.setdefault(name.decode(), value.decode())
         services.meter.count("requests_total", status=f"{response.status_code // 100}xx")
         services.meter.time("request_seconds", time.perf_counter() - started)
         return response
 
     return app
+
+
+def _ignored(request: Request) -> Headers:
+    """Return the header that lists the parameters the endpoint did not ask for."""
+    try:
+        params = getattr(request.state, "params", None) or Params(request.scope["query_string"])
+    except Problem:
+        return ()
+    return cast(Params, params).ignored
 
 
 def _response(answer: Answer) -> Response:

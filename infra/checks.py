@@ -8,11 +8,11 @@ from sqlalchemy import Connection
 from infra.settings import Settings
 from infra.wiring import DATABASE
 from rules.errors import Later
-from storage import identity, offsets
+from storage import identity, offsets, rules
 from storage.sqlite.engine import SqliteStore
+from streams.awaiting import on_loop
 from streams.embedded.log import EmbeddedLog, LogPlan
 from streams.log import LogError, LogLocked
-from streams.positions import on_loop
 from streams.topics import EVENTS, WRITES
 
 
@@ -63,7 +63,7 @@ async def _database(settings: Settings, log: EmbeddedLog, adopt: str | None) -> 
     store = SqliteStore(settings.data / DATABASE)
     try:
         if adopt == log.identity:
-            await on_loop(store.write(lambda c: identity.log_epoch(c, log.identity, adopt=True)))
+            await on_loop(store.write(lambda c: _adopt(c, log)))
         elif adopt is not None:
             return [f"log: the log in {settings.data} is {log.identity}, not {adopt}; nothing was adopted."]
         return await on_loop(store.read(lambda c: _compare(c, log)))
@@ -71,6 +71,13 @@ async def _database(settings: Settings, log: EmbeddedLog, adopt: str | None) -> 
         return [f"database: it can't be read now: {error}."]
     finally:
         store.close()
+
+
+def _adopt(c: Connection, log: EmbeddedLog) -> None:
+    """Go on with another log: its places get an epoch of their own, the rules there are stay in force."""
+    if identity.current(c) != log.identity:
+        identity.log_epoch(c, log.identity, adopt=True)
+        rules.adopt_in_force(c, log.identity, log.partitions)
 
 
 def _compare(c: Connection, log: EmbeddedLog) -> list[str]:

@@ -17,11 +17,11 @@ from rules.signals import Meter
 from storage import deliveries, idempotency, offsets, revision, tokens, writes
 from storage.store import Store
 from streams.announce import Announcer
+from streams.awaiting import on_loop
 from streams.backlog import Backlog
 from streams.catalogue import Catalogue
 from streams.endings import Endings
 from streams.log import Log, LogError
-from streams.positions import on_loop
 from streams.retention import Retention
 from streams.topics import EVENTS, WRITES
 

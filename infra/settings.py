@@ -116,7 +116,6 @@ class Settings(BaseSettings):
     max_condition_depth: int = _knob(32, "Depth to which a condition may nest.", 1, 32)
     max_rules: int = _knob(10_000, "Rules that a workspace may have.", 0, 1_000_000)
 
-    crash_at: str = Field(default="", exclude=True)
     _flags: frozenset[str] = PrivateAttr(default=frozenset())
 
     def __init__(self, **flags: Any) -> None:

@@ -35,7 +35,7 @@ from infra.settings import Settings
 from infra.work import cancelled, start_agents, start_courier
 from rules.ids import token_hash
 from rules.token import Token
-from storage import identity, rules, tokens
+from storage import identity, tokens
 from storage.migrate import migrate
 from storage.offsets import Token as Hold
 from storage.sqlite.engine import SqliteStore
@@ -43,11 +43,12 @@ from streams.agents.judge import Judge
 from streams.agents.persist import Persist
 from streams.agents.worker import Worker
 from streams.announce import Announcer
+from streams.awaiting import on_loop
 from streams.backlog import Backlog
 from streams.catalogue import Catalogue
 from streams.embedded.log import EmbeddedLog, LogPlan
 from streams.endings import Endings
-from streams.positions import Setting, on_loop
+from streams.positions import Setting
 from streams.publisher import Publisher
 from streams.receipts import Receipts
 from streams.retention import Retention
@@ -120,6 +121,10 @@ async def start(settings: Settings, lifecycle: Lifecycle, out: TextIO = sys.stdo
         "judge": Worker(judge, EVENTS, log, lambda: False, meter, faust),
     }
     await start_agents(lifecycle, health, workers)
+    for partition in range(log.partitions):
+        end = log.bounds(WRITES, partition)[1]
+        if receipts.committed(partition) < end:
+            backlog.added(partition, end - 1, time.monotonic(), {})
     announcer = Announcer(log, store)
     mint = Mint(known.run, known.seed, time.time_ns)
     outcomes = Outcomes(receipts, store, mint)
@@ -246,10 +251,7 @@ def _store(settings: Settings, lifecycle: Lifecycle, part: Part) -> SqliteStore:
 def _introduce(c: Connection, log: EmbeddedLog, now: int, token: str) -> _Known:
     """Make the tables, meet the log, and know the administrator."""
     migrate(c)
-    first = identity.current(c) is None
     epoch = identity.log_epoch(c, log.identity)
-    if not first and not rules.any_in_force(c, log.identity):
-        rules.adopt_in_force(c, log.identity, log.partitions)
     administrator = Token(ADMINISTRATOR, frozenset({"admin"}), title="administrator")
     tokens.revoke(c, ADMINISTRATOR)
     tokens.keep(c, administrator, token_hash(token), now)

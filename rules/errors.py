@@ -171,6 +171,10 @@ class Never(Exception):
         self.message = message
 
 
+class Halt(Exception):
+    """A partition can't go on; the message says what to do, and holds nothing of what callers sent."""
+
+
 @dataclass(slots=True)
 class Refusals:
     """The refusals of one write, bounded: all are counted, the first `keep` are kept."""
@@ -179,7 +183,13 @@ class Refusals:
     count: int = 0
     first: list[Refusal] = field(default_factory=list)
 
+    @property
+    def room(self) -> bool:
+        """Whether another one is kept, so that its sentence is worth making."""
+        return len(self.first) < self.keep
+
     def add(self, refusal: Refusal) -> None:
+        """Count a refusal, and keep it if there is room."""
         self.count += 1
         if len(self.first) < self.keep:
             self.first.append(refusal)

@@ -13,6 +13,7 @@ class Limits:
     wire_bytes: int = 10 * MB
     body_bytes: int = 50 * MB
     record_bytes: int = 1 * MB
+    records: int = 100_000
     columns: int = 400
     nesting: int = 64
     errors_listed: int = 100
@@ -25,7 +26,6 @@ class Limits:
     rules_per_workspace: int = 10_000
     message_bytes: int = 4 * KB
     key_columns: int = 32
-    page: int = 10_000
     alerts_page: int = 1_000
     name_chars: int = 64
     field_chars: int = 256

@@ -7,6 +7,8 @@ thousand, the partition stops and waits for a person (arroyo's DlqLimit has the 
 from dataclasses import dataclass, replace
 from typing import Final
 
+from rules.errors import Halt
+
 IN_A_ROW: Final = 100
 WINDOW: Final = 1_000
 SHARE: Final = 10
@@ -21,7 +23,7 @@ class Failures:
     seen: int = 0
 
 
-class TooManyError(Exception):
+class TooManyError(Halt):
     """So much is being set aside that something else must be wrong."""
 
 

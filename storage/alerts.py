@@ -1,15 +1,15 @@
 """Alerts and their notifications, as judge raised them."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Index, func, select, update
+from sqlalchemy import Connection, Index, Table, func, select, update
 from sqlmodel import Field, SQLModel
 
 from rules.alerting.alert import Alert, Notification, alert_from_json
 from rules.envelope import Origin
 from rules.names import fold
-from storage.sql import NEVER_AGAIN, Big, Row, from_text, table, to_text, upsert
+from storage.sql import NEVER_AGAIN, Big, Row, Where, from_text, table, to_text, upsert
 
 
 class AlertRow(SQLModel, table=True):
@@ -44,6 +44,9 @@ class NotificationRow(SQLModel, table=True):
     body: str
 
 
+PAGE_BYTES: Final = 16 * 1024 * 1024
+PIECE_BYTES: Final = 4 * 1024 * 1024
+
 ALERT = table(AlertRow)
 NOTIFICATION = table(NotificationRow)
 Index("alert_by_time", ALERT.c.workspace, ALERT.c.at, ALERT.c.seq)
@@ -68,37 +71,53 @@ class Told(NamedTuple):
 
 
 def keep(connection: Connection, raised: Sequence[Raised], told: Sequence[Notification]) -> None:
-    """Keep alerts and notifications; those that are there already stay as they are."""
-    alerts = [
-        {
-            "id": alert.id,
-            "workspace": fold(alert.workspace),
-            "rule": alert.rule,
-            "state": alert.state,
-            "at": alert.at,
-            "epoch": origin.epoch,
-            "partition": origin.partition,
-            "offset": origin.offset,
-            "item": origin.item,
-            "body": to_text(alert.to_json()),
-        }
-        for alert, origin in raised
-    ]
-    if alerts:
-        connection.execute(upsert(connection, ALERT).on_conflict_do_nothing(), alerts)
-    notifications = [
-        {
-            "id": one.id,
-            "workspace": fold(one.alert.workspace),
-            "alert_id": one.alert.id,
-            "change": one.change,
-            "at": one.at,
-            "body": to_text(one.alert.to_json()),
-        }
-        for one in told
-    ]
-    if notifications:
-        connection.execute(upsert(connection, NOTIFICATION).on_conflict_do_nothing(), notifications)
+    """Keep alerts and notifications; those that are there already stay as they are.
+
+    Their texts are made and handed over piece by piece: many rules may have matched one large record.
+    """
+    _insert(connection, ALERT, (_alert_row(one) for one in raised))
+    _insert(connection, NOTIFICATION, (_notification_row(one) for one in told))
+
+
+def _insert(connection: Connection, into: Table, rows: Iterator[dict[str, Any]]) -> None:
+    statement = upsert(connection, into).on_conflict_do_nothing()
+    piece: list[dict[str, Any]] = []
+    size = 0
+    for row in rows:
+        piece.append(row)
+        size += len(row["body"])
+        if size > PIECE_BYTES:
+            connection.execute(statement, piece)
+            piece, size = [], 0
+    if piece:
+        connection.execute(statement, piece)
+
+
+def _alert_row(raised: Raised) -> dict[str, Any]:
+    alert, origin = raised
+    return {
+        "id": alert.id,
+        "workspace": fold(alert.workspace),
+        "rule": alert.rule,
+        "state": alert.state,
+        "at": alert.at,
+        "epoch": origin.epoch,
+        "partition": origin.partition,
+        "offset": origin.offset,
+        "item": origin.item,
+        "body": to_text(alert.to_json()),
+    }
+
+
+def _notification_row(one: Notification) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "workspace": fold(one.alert.workspace),
+        "alert_id": one.alert.id,
+        "change": one.change,
+        "at": one.at,
+        "body": to_text(one.alert.to_json()),
+    }
 
 
 def find(connection: Connection, workspace: str, alert_id: str) -> Alert | None:
@@ -134,24 +153,37 @@ class Page(NamedTuple):
 
 
 def listing(connection: Connection, wanted: Wanted) -> Page:
-    """Return a page of alerts, newest first."""
-    query = select(ALERT).where(ALERT.c.workspace == fold(wanted.workspace))
+    """Return a page of alerts, newest first: at most `limit`, and about 16 MB, but one where there is one."""
+    sizes = select(ALERT.c.seq, ALERT.c.at, func.length(ALERT.c.body).label("size")).where(*_meant(wanted))
+    order = (ALERT.c.at.desc(), ALERT.c.seq.desc())
+    shown: list[tuple[int, int]] = []
+    left, more = PAGE_BYTES, False
+    for seq, at, size in connection.execute(sizes.order_by(*order).limit(wanted.limit + 1)):
+        if len(shown) == wanted.limit or (shown and size > left):
+            more = True
+            break
+        shown.append((at, seq))
+        left -= size
+    rows = connection.execute(
+        select(ALERT).where(ALERT.c.seq.in_([seq for _, seq in shown])).order_by(*order)
+    )
+    return Page([_alert(row) for row in rows.mappings()], shown[-1] if more else None)
+
+
+def _meant(wanted: Wanted) -> list[Where]:
+    conditions: list[Where] = [ALERT.c.workspace == fold(wanted.workspace)]
     if wanted.rule is not None:
-        query = query.where(ALERT.c.rule == wanted.rule)
+        conditions.append(ALERT.c.rule == wanted.rule)
     if wanted.state is not None:
-        query = query.where(ALERT.c.state == wanted.state)
+        conditions.append(ALERT.c.state == wanted.state)
     if wanted.begin is not None:
-        query = query.where(ALERT.c.at >= wanted.begin)
+        conditions.append(ALERT.c.at >= wanted.begin)
     if wanted.end is not None:
-        query = query.where(ALERT.c.at < wanted.end)
+        conditions.append(ALERT.c.at <= wanted.end)
     if wanted.after is not None:
         at, seq = wanted.after
-        query = query.where((ALERT.c.at < at) | ((ALERT.c.at == at) & (ALERT.c.seq < seq)))
-    query = query.order_by(ALERT.c.at.desc(), ALERT.c.seq.desc()).limit(wanted.limit + 1)
-    rows = connection.execute(query).mappings().all()
-    shown = rows[: wanted.limit]
-    more = len(rows) > wanted.limit
-    return Page([_alert(row) for row in shown], (shown[-1]["at"], shown[-1]["seq"]) if more else None)
+        conditions.append((ALERT.c.at < at) | ((ALERT.c.at == at) & (ALERT.c.seq < seq)))
+    return conditions
 
 
 def raised_by(connection: Connection, partition: int, offset: int, items: range) -> list[str]:

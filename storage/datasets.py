@@ -56,19 +56,6 @@ def ensure_workspace(connection: Connection, name: str, now: int) -> None:
     connection.execute(upsert(connection, WORKSPACE).values(row).on_conflict_do_nothing())
 
 
-def workspaces(connection: Connection) -> list[str]:
-    """Return the names of all workspaces."""
-    return list(connection.execute(select(WORKSPACE.c.name).order_by(WORKSPACE.c.folded)).scalars())
-
-
-def workspace_exists(connection: Connection, name: str) -> bool:
-    """Return whether anything was ever made in the workspace."""
-    return (
-        connection.execute(select(WORKSPACE.c.folded).where(WORKSPACE.c.folded == fold(name))).first()
-        is not None
-    )
-
-
 def find(connection: Connection, workspace: str, name: str) -> Dataset | None:
     """Return the dataset that answers to this name now."""
     query = select(DATASET).where(DATASET.c.live == _live(workspace, name))

@@ -1,7 +1,7 @@
 """Deliveries owed to subscriptions, and every attempt at one."""
 
 from collections.abc import Collection, Iterable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import BigInteger, Connection, Index, delete, func, select, update
 from sqlmodel import Field, SQLModel
@@ -37,6 +37,7 @@ class AttemptRow(SQLModel, table=True):
 
 DELIVERY = table(DeliveryRow)
 ATTEMPT = table(AttemptRow)
+AGAIN: Final = "again"
 Index("delivery_due", DELIVERY.c.due_at)
 Index("delivery_of", DELIVERY.c.subscription_id, DELIVERY.c.due_at)
 
@@ -119,12 +120,13 @@ def settle(connection: Connection, tried: Iterable[Tried]) -> None:
         where = (DELIVERY.c.notification_id == one.notification_id) & (
             DELIVERY.c.subscription_id == one.subscription_id
         )
-        changed = connection.execute(
-            update(DELIVERY)
-            .where(where & (DELIVERY.c.attempt < one.attempt))
-            .values(due_at=one.next_at, attempt=one.attempt, state=one.state)
-        )
-        if changed.rowcount:
+        new = where & (DELIVERY.c.attempt < one.attempt)
+        # asked to be delivered again after this attempt began: it stays due
+        asked = new & (DELIVERY.c.state == AGAIN) & (DELIVERY.c.due_at > one.at)
+        again = connection.execute(update(DELIVERY).where(asked).values(attempt=one.attempt, state="due"))
+        values = {"due_at": one.next_at, "attempt": one.attempt, "state": one.state}
+        changed = connection.execute(update(DELIVERY).where(new).values(values))
+        if again.rowcount or changed.rowcount:
             row = {name: value for name, value in one._asdict().items() if name != "state"}
             connection.execute(upsert(connection, ATTEMPT).values(row).on_conflict_do_nothing())
 
@@ -132,7 +134,7 @@ def settle(connection: Connection, tried: Iterable[Tried]) -> None:
 def again(connection: Connection, notification_id: str, subscription_id: str, now: int) -> bool:
     """Make a delivery due now; False where the subscription was never owed this notification."""
     where = (DELIVERY.c.notification_id == notification_id) & (DELIVERY.c.subscription_id == subscription_id)
-    changed = connection.execute(update(DELIVERY).where(where).values(due_at=now, state="due"))
+    changed = connection.execute(update(DELIVERY).where(where).values(due_at=now, state=AGAIN))
     return changed.rowcount == 1
 
 

@@ -15,7 +15,6 @@ class ClaimRow(SQLModel, table=True):
     key: str = Field(primary_key=True)
     write_id: str
     hash: bytes
-    version: int
     refusals: str
     at: int = Field(sa_type=BigInteger, index=True)
 
@@ -26,15 +25,14 @@ CLAIM = table(ClaimRow)
 class Claim(NamedTuple):
     """`scope` is workspace and path; `hash` that of the body and every parameter but wait and timeout.
 
-    `version` is the schema version the records were admitted under; `refusals` what was refused then, as
-    `{"rejected": n, "errors": […], "accepted": n}`. A repeat is admitted under the same and answers the same.
+    `refusals` is what was refused the first time: for each draft the indexes (`refused`), how many in all
+    (`rejected`), and the first with their words (`errors`). A repeat leaves those records out and says so.
     """
 
     scope: str
     key: str
     write_id: str
     hash: bytes
-    version: int
     refusals: dict[str, object]
     at: int
 
@@ -57,12 +55,6 @@ def claim(connection: Connection, mine: Claim, since: int) -> Claim:
     found = find(connection, mine.scope, mine.key, since)
     assert found is not None
     return found
-
-
-def release(connection: Connection, mine: Claim) -> None:
-    """Give a claim back whose write was refused as a whole: 4xx answers are not kept."""
-    where = (CLAIM.c.scope == mine.scope) & (CLAIM.c.key == mine.key) & (CLAIM.c.write_id == mine.write_id)
-    connection.execute(delete(CLAIM).where(where))
 
 
 def prune(connection: Connection, before: int) -> int:

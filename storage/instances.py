@@ -1,4 +1,4 @@
-"""What rules with a cooldown remember of each value of their key."""
+"""What rules remember of each value of their key."""
 
 from collections.abc import Collection, Iterable
 from typing import Final
@@ -8,7 +8,7 @@ from sqlmodel import Field, SQLModel
 
 from rules.alerting.instance import Instance
 from rules.names import fold
-from storage.sql import Big, from_text, table, to_text, upsert
+from storage.sql import Big, Row, from_text, table, to_text, upsert
 
 InstanceKey = tuple[str, str, bytes]
 """Workspace (folded), rule id, and what `instance_key` makes of the values."""
@@ -40,16 +40,27 @@ def find(connection: Connection, keys: Collection[InstanceKey]) -> dict[Instance
     for start in range(0, len(wanted), _TOGETHER):
         query = select(INSTANCE).where(columns.in_(wanted[start : start + _TOGETHER]))
         for row in connection.execute(query).mappings():
-            found[row["workspace"], row["rule"], row["key"]] = Instance(
-                row["named"],
-                row["rule"],
-                row["key"],
-                from_text(row["shown"]),
-                row["last_fired"],
-                row["last_alert"],
-                row["fired"],
-            )
+            found[row["workspace"], row["rule"], row["key"]] = _instance(row)
     return found
+
+
+def listing(connection: Connection, workspace: str, rule: str, limit: int) -> list[Instance]:
+    """Return a rule's instances, those that fired last first."""
+    where = (INSTANCE.c.workspace == fold(workspace)) & (INSTANCE.c.rule == rule)
+    query = select(INSTANCE).where(where).order_by(INSTANCE.c.last_fired.desc(), INSTANCE.c.key).limit(limit)
+    return [_instance(row) for row in connection.execute(query).mappings()]
+
+
+def _instance(row: Row) -> Instance:
+    return Instance(
+        row["named"],
+        row["rule"],
+        row["key"],
+        from_text(row["shown"]),
+        row["last_fired"],
+        row["last_alert"],
+        row["fired"],
+    )
 
 
 def keep(connection: Connection, instances: Iterable[Instance]) -> None:

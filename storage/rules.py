@@ -123,11 +123,6 @@ def put_in_force(connection: Connection, log: str, partition: int, rule: Rule) -
     )
 
 
-def any_in_force(connection: Connection, log: str) -> bool:
-    """Return whether any judge partition of this log has a rule in force."""
-    return connection.execute(select(IN_FORCE.c.rule).where(IN_FORCE.c.log == log)).first() is not None
-
-
 def adopt_in_force(connection: Connection, log: str, partitions: int) -> None:
     """Put every rule there is in force for a log that is new to this database."""
     for rule in listing(connection):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from sqlalchemy import BigInteger, Connection, delete, insert, select
+from sqlalchemy import BigInteger, Connection, Index, delete, insert, select
 from sqlmodel import Field, SQLModel
 
 from storage.sql import Big, table
@@ -45,6 +45,8 @@ class OwnRow(SQLModel, table=True):
 
 
 PACKED = table(PackedRow)
+Index("write_packed_range", PACKED.c.run, PACKED.c.hi)
+Index("write_packed_age", PACKED.c.stored_at)
 OWN = table(OwnRow)
 
 

@@ -8,8 +8,8 @@ from rules.envelope import RuleChange
 from rules.errors import Later
 from storage import rules
 from storage.store import Store
+from streams.awaiting import on_loop
 from streams.log import Log, LogError
-from streams.positions import on_loop
 from streams.topics import EVENTS
 from streams.wire import encode, join
 

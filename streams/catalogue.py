@@ -3,10 +3,7 @@
 It answers from memory while the database is down; a name it does not know is asked of the store.
 """
 
-import asyncio
 from collections.abc import Callable
-from concurrent.futures import Future
-from typing import TypeVar
 
 from sqlalchemy import Connection
 
@@ -14,8 +11,7 @@ from rules.names import fold
 from rules.schema.dataset import Dataset
 from storage import datasets
 from storage.store import Store
-
-T = TypeVar("T")
+from streams.awaiting import on_loop
 
 
 class Catalogue:
@@ -25,6 +21,7 @@ class Catalogue:
         self._store = store
         self._by_name: dict[tuple[str, str], Dataset] = {}
         self._by_id: dict[int, Dataset] = {}
+        self._retired: set[int] = set()
 
     def known(self, workspace: str, name: str) -> Dataset | None:
         """Return the dataset from memory, or None where this process does not know it (yet)."""
@@ -34,14 +31,14 @@ class Catalogue:
         """Return the dataset that answers to this name, asking the store where memory does not know it."""
         dataset = self.known(workspace, name)
         if dataset is None:
-            dataset = await _on_loop(self._store.read(lambda c: datasets.find(c, workspace, name)))
+            dataset = await on_loop(self._store.read(lambda c: datasets.find(c, workspace, name)))
             if dataset is not None:
                 self.put(dataset)
         return dataset
 
     async def reload(self, workspace: str, name: str) -> None:
         """Ask the store what answers to this name now: somebody else changed it."""
-        dataset = await _on_loop(self._store.read(lambda c: datasets.find(c, workspace, name)))
+        dataset = await on_loop(self._store.read(lambda c: datasets.find(c, workspace, name)))
         if dataset is None:
             self._by_name.pop((fold(workspace), fold(name)), None)
         else:
@@ -51,14 +48,14 @@ class Catalogue:
         """Return a dataset in this version or a later one; None where its table is dropped for good."""
         dataset = self._by_id.get(dataset_id)
         if dataset is None or dataset.version < version:
-            dataset = await _on_loop(self._store.read(lambda c: datasets.by_id(c, dataset_id)))
+            dataset = await on_loop(self._store.read(lambda c: datasets.by_id(c, dataset_id)))
             if dataset is not None:
                 self._by_id[dataset.id] = dataset
         return dataset
 
     async def change(self, body: Callable[[Connection], Dataset | None]) -> Dataset | None:
         """Run a catalogue change in the store and know its result at once."""
-        dataset = await _on_loop(self._store.write(body))
+        dataset = await on_loop(self._store.write(body))
         if dataset is not None:
             self.put(dataset)
         return dataset
@@ -66,18 +63,24 @@ class Catalogue:
     def alive(self, dataset_id: int) -> bool:
         """Return whether this process has no word that the dataset was deleted."""
         dataset = self._by_id.get(dataset_id)
-        return dataset is not None and self.known(dataset.workspace, dataset.name) is not None
+        if dataset is None or dataset_id in self._retired:
+            return False
+        known = self.known(dataset.workspace, dataset.name)
+        return known is not None and known.id == dataset_id
 
     def put(self, dataset: Dataset) -> None:
         """Know this version, unless a later one is known."""
         known = self._by_id.get(dataset.id)
-        if known is None or known.version <= dataset.version:
+        if dataset.id not in self._retired and (known is None or known.version <= dataset.version):
             self._by_id[dataset.id] = dataset
             self._by_name[fold(dataset.workspace), dataset.folded] = dataset
 
     def forget(self, dataset: Dataset) -> None:
         """The dataset does not answer to its name any more."""
-        self._by_name.pop((fold(dataset.workspace), dataset.folded), None)
+        self._retired.add(dataset.id)  # what was read before, and comes after, must not bring it back
+        self._by_id.pop(dataset.id, None)
+        if self._by_name.get((fold(dataset.workspace), dataset.folded), dataset).id == dataset.id:
+            self._by_name.pop((fold(dataset.workspace), dataset.folded), None)
 
     def every(self) -> list[Dataset]:
         """Return the datasets that this process knows by name."""
@@ -85,11 +88,8 @@ class Catalogue:
 
     async def renew(self) -> None:
         """Read all datasets that answer to a name anew."""
-        found = await _on_loop(self._store.read(datasets.listing))
-        self._by_name = {(fold(d.workspace), d.folded): d for d in found}
-        for dataset in found:
-            self._by_id[dataset.id] = dataset
-
-
-async def _on_loop(future: "Future[T]") -> T:
-    return await asyncio.wrap_future(future)
+        found = await on_loop(self._store.read(datasets.listing))
+        alive = [dataset for dataset in found if dataset.id not in self._retired]
+        self._by_name = {(fold(d.workspace), d.folded): d for d in alive}
+        for dataset in alive:
+            self.put(dataset)

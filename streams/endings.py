@@ -7,7 +7,7 @@ from rules.envelope import DatasetEnd
 from rules.schema.dataset import Dataset
 from storage import datasets
 from storage.store import Store
-from streams.positions import on_loop
+from streams.awaiting import on_loop
 from streams.publisher import Publisher
 from streams.topics import partitions_of
 from streams.wire import encode

@@ -1,16 +1,17 @@
 """Where a role goes on in a partition: claimed with a token, read from the store, checked against the log."""
 
-import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TypeVar
 
+from rules.errors import Halt
 from rules.limits import Limits
 from storage import offsets
 from storage.offsets import NotHere, NotOurs, Place, Token
 from storage.store import Store
 from streams.agents.partition import Lost, Seek
+from streams.awaiting import on_loop
 from streams.log import Log
 
 T = TypeVar("T")
@@ -29,7 +30,7 @@ class Setting:
 async def claim(store: Store, log: Log, role: str, topic: str, partition: int, token: Token) -> Place:
     """Take a partition over for a role and return where it goes on.
 
-    Raises: Lost where a higher token holds it; RuntimeError, which stops the partition, where the log
+    Raises: Lost where a higher token holds it; Halt, which stops the partition, where the log
     can't have that place.
     """
     start, end = log.bounds(topic, partition)
@@ -37,7 +38,7 @@ async def claim(store: Store, log: Log, role: str, topic: str, partition: int, t
         store.write(lambda c: offsets.claim(c, log.identity, role, partition, token, start))
     )
     if not start <= place.next <= end:
-        raise RuntimeError(
+        raise Halt(
             f"the database has applied {role} of partition {partition} up to offset {place.next}, but the "
             f"log holds {start} to {end}: the two are not of the same time. Restore both from one backup."
         )
@@ -52,8 +53,3 @@ async def committed(future: "Future[T]") -> T:
         raise Seek(elsewhere.next) from elsewhere
     except NotOurs as lost:
         raise Lost from lost
-
-
-async def on_loop(future: "Future[T]") -> T:
-    """Await a future of the store."""
-    return await asyncio.wrap_future(future)

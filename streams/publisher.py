@@ -41,14 +41,17 @@ class Publisher:
     """Appends encoded entries to `writes`. Its futures resolve once the log has them durably.
 
     `most` is the size in bytes at which an envelope is closed; a single larger entry goes alone. `linger`
-    is in seconds.
+    is in seconds, and so is `deadline`, after which nobody waits for the log's word any longer.
     """
 
-    def __init__(self, log: Log, backlog: Backlog, most: int, linger: float = 0.0) -> None:
+    def __init__(
+        self, log: Log, backlog: Backlog, most: int, linger: float = 0.0, deadline: float = 30.0
+    ) -> None:
         self._log = log
         self._backlog = backlog
         self._most = most
         self._linger = linger
+        self._deadline = deadline
         self._lanes = [_Lane() for _ in range(log.partitions)]
         self._loop = asyncio.get_running_loop()
 
@@ -84,7 +87,8 @@ class Publisher:
             return
         lane.begun = self._loop.time()
         appended = self._log.append(WRITES, partition, join([waiting.entry for waiting in batch]))
-        appended.add_done_callback(lambda future: self._logged(partition, batch, future))
+        overdue = self._loop.call_later(self._deadline, self._fail, batch, LogUnknown("it did not answer"))
+        appended.add_done_callback(lambda future: self._logged(partition, batch, future, overdue))
 
     def _take(self, lane: _Lane) -> list[_Waiting]:
         batch: list[_Waiting] = []
@@ -99,7 +103,14 @@ class Publisher:
                 break
         return batch
 
-    def _logged(self, partition: int, batch: Sequence[_Waiting], appended: "asyncio.Future[int]") -> None:
+    def _logged(
+        self,
+        partition: int,
+        batch: Sequence[_Waiting],
+        appended: "asyncio.Future[int]",
+        overdue: asyncio.TimerHandle,
+    ) -> None:
+        overdue.cancel()
         error = LogUnknown("the broker is stopping") if appended.cancelled() else appended.exception()
         if error is not None:
             self._fail(batch, error)

@@ -43,7 +43,7 @@ class Receipts:
 
     def passed(self, partition: int, next_offset: int) -> None:
         """Say how far persist has come, as the store told it."""
-        self._committed[partition] = next_offset
+        self._committed[partition] = max(self._committed[partition], next_offset)
         for gate in self._gates:
             gate(partition)
 

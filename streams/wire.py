@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from rules.envelope import Entry, Envelope, Happened, Record, RuleChange, Word
+from rules.errors import Halt
 
 VERSION: Final = b"\x01"
 
@@ -14,7 +15,7 @@ _envelope = msgspec.msgpack.Decoder(Envelope).decode
 _word = msgspec.msgpack.Decoder(Word).decode
 
 
-class UnreadableError(Exception):
+class UnreadableError(Halt):
     """A message in the log is not one of ours, or of a version that is newer than this program."""
 
 

@@ -6,7 +6,18 @@ from typing import Any, Final
 import msgspec
 
 from rules.envelope import Record
-from rules.errors import BAD_JSON, BAD_LINE, TOO_DEEP, UNSUPPORTED_TYPE, Code, Problem, Refusal
+from rules.errors import (
+    BAD_JSON,
+    BAD_LINE,
+    BODY_TOO_LARGE,
+    TOO_DEEP,
+    UNSUPPORTED_TYPE,
+    Code,
+    Problem,
+    Refusal,
+    Refusals,
+)
+from rules.limits import Limits
 
 _DIGITS_AS_ZERO: Final = bytes(0x30 if 0x30 <= byte <= 0x39 else byte for byte in range(256))
 _LONG: Final = b"0" * 16
@@ -24,7 +35,8 @@ _decode = msgspec.json.Decoder().decode
 class Decoded(msgspec.Struct, frozen=True):
     """The members of a body, not looked at yet.
 
-    `indexes` gives each record's place in the request where lines before it were refused, else None.
+    `indexes` gives each record's place in the request where lines before it were refused, else None;
+    `refusals` are the first of those, `refused` counts them.
     `plain` promises that the body held no run of 16 digits and no U+0000.
     """
 
@@ -32,9 +44,10 @@ class Decoded(msgspec.Struct, frozen=True):
     plain: bool
     indexes: list[int] | None = None
     refusals: list[Refusal] = []
+    refused: int = 0
 
 
-def decode(body: bytes, content_type: bytes | None) -> Decoded:
+def decode(body: bytes, content_type: bytes | None, limits: Limits) -> Decoded:
     """Return the records of a body: a JSON array, one JSON object, or NDJSON by its content type.
 
     Raises: Problem(bad_json) with the byte where it breaks, Problem(unsupported_type).
@@ -43,7 +56,7 @@ def decode(body: bytes, content_type: bytes | None) -> Decoded:
     # a regex takes twenty times as long for the same answer
     plain = b"\\u0000" not in body and _LONG not in body.translate(_DIGITS_AS_ZERO)
     if kind in _NDJSON:
-        return _lines(body, plain)
+        return _lines(body, plain, limits)
     if kind not in _TRIED and kind != b"application/json" and not kind.endswith(b"+json"):
         shown = kind[:60].decode("latin-1")
         raise Problem(
@@ -53,6 +66,7 @@ def decode(body: bytes, content_type: bytes | None) -> Decoded:
         )
     value = parse_json(body)
     if isinstance(value, list):
+        _check_number(len(value), limits)
         return Decoded(value, plain)
     if isinstance(value, dict):
         return Decoded([value], plain)
@@ -71,10 +85,19 @@ def parse_json(body: bytes) -> Any:
         raise Problem(code, message) from error
 
 
-def _lines(body: bytes, plain: bool) -> Decoded:
+def _check_number(records: int, limits: Limits) -> None:
+    if records > limits.records:
+        raise Problem(
+            BODY_TOO_LARGE,
+            f"The body holds {records} records; {limits.records} are allowed in one write. Send it in parts.",
+        )
+
+
+def _lines(body: bytes, plain: bool, limits: Limits) -> Decoded:
+    _check_number(body.count(b"\n"), limits)
     records: list[Record] = []
     indexes: list[int] = []
-    refusals: list[Refusal] = []
+    refusals = Refusals(limits.errors_listed)
     index = -1
     for line in body.split(b"\n"):
         if not line.strip():
@@ -83,10 +106,10 @@ def _lines(body: bytes, plain: bool) -> Decoded:
         try:
             records.append(_decode(line))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            refusals.append(Refusal(index, "", BAD_LINE, _words(error, line)[1]))
+            refusals.add(Refusal(index, "", BAD_LINE, _words(error, line)[1] if refusals.room else ""))
         else:
             indexes.append(index)
-    return Decoded(records, plain, indexes if refusals else None, refusals)
+    return Decoded(records, plain, indexes if refusals.count else None, refusals.first, refusals.count)
 
 
 def _words(error: Exception, body: bytes) -> tuple[Code, str]:

@@ -28,9 +28,19 @@ def caller(request: Request, scope: Scope, workspace: str | None, dataset: str |
     return token
 
 
+def still_may(request: Request, scope: Scope, workspace: str | None, dataset: str | None = None) -> bool:
+    """Return whether the caller has its right yet: tokens are revoked and expire while a stream is open."""
+    try:
+        caller(request, scope, workspace, dataset)
+    except Problem:
+        return False
+    return True
+
+
 def params_of(request: Request) -> Params:
     """Return the request's query parameters."""
-    return Params(request.scope["query_string"])
+    params = request.state.params = Params(request.scope["query_string"])
+    return params
 
 
 async def body_of(request: Request, workspace: str) -> bytes:

@@ -1,7 +1,7 @@
 """Whether there is room for another write: backlog behind the store, and free disk."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from rules.errors import DISK_LOW, STOPPING, Problem
 from streams.backlog import Backlog
@@ -18,8 +18,8 @@ class Pressure:
         self._left = least
         self.closed = False
 
-    def check(self, workspace: str) -> None:
-        """Let a write pass.
+    def check(self, workspace: str, partitions: Iterable[int]) -> None:
+        """Let a write to these partitions pass.
 
         Raises: Problem(stopping, disk_low, backlog).
         """
@@ -35,4 +35,4 @@ class Pressure:
                 f"{self._left} bytes are free on the broker's disk; it takes writes from {self._least} on.",
                 retry_after=10,
             )
-        self._backlog.check(workspace, now)
+        self._backlog.check(workspace, partitions, now)

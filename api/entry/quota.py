@@ -14,7 +14,7 @@ BURST: Final = 2.0
 
 
 class _Bucket:
-    """Fills at `rate` a second up to `BURST` seconds' worth, and may be overdrawn by one request."""
+    """Fills at `rate` a second up to `BURST` seconds' worth, and is overdrawn by what is under way."""
 
     __slots__ = ("at", "level", "rate")
 

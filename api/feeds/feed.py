@@ -11,7 +11,7 @@ from rules.names import fold
 from storage import alerts
 from storage.alerts import Told
 from storage.store import Store
-from streams.positions import on_loop
+from streams.awaiting import on_loop
 
 PAGE: Final = 200
 PAGE_BYTES: Final = 1024 * 1024

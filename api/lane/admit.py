@@ -6,14 +6,14 @@ refuses by name only what no longer fits.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from msgspec import Struct, structs
 from sqlalchemy import Connection
 
 from api.entry.answer import encode
-from api.lane.door import Draft, Options
+from api.lane.door import Draft, Options, Target
 from rules.envelope import Record
 from rules.errors import (
     BAD_FIELD_NAME,
@@ -35,6 +35,7 @@ from rules.schema.evolve import Additions, evolve
 from rules.schema.values import fault_in, pointer, shown
 from storage import datasets
 from streams.catalogue import Catalogue
+from streams.topics import dataset_partition, partitions_of
 
 TRIES: Final = 20
 CHECKERS: Final = 4096
@@ -63,6 +64,15 @@ class Admission:
         self._limits = limits
         self._clock = clock
         self._checkers: OrderedDict[tuple[int, int], Checker] = OrderedDict()
+
+    def places(self, target: Target, partitions: int) -> Iterable[int]:
+        """Return the partitions that a write for `target` may go to, as far as is known before its body."""
+        if target.dataset is None:
+            return range(partitions)
+        dataset = self._catalogue.known(target.workspace, target.dataset)
+        if dataset is None:
+            return (dataset_partition(target.workspace, target.dataset, partitions),)
+        return partitions_of(dataset, partitions)
 
     async def admit(self, workspace: str, draft: Draft, options: Options, grow: bool = True) -> Admitted:
         """Return what may be written of a draft.

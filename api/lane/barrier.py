@@ -14,7 +14,7 @@ from rules.errors import DATASET_NOT_FOUND, LOG_UNAVAILABLE, OUTCOME_UNKNOWN, TO
 from rules.schema.dataset import Dataset
 from storage import datasets, writes
 from storage.writes import Outcome
-from streams.positions import on_loop
+from streams.awaiting import on_loop
 from streams.topics import partitions_of
 from streams.wire import encode
 
@@ -51,7 +51,7 @@ async def delete(
     Raises: Problem: overloaded, backlog, disk_low, stopping, log_unavailable, outcome_unknown, too_slow,
     idempotency_conflict, store_unavailable.
     """
-    services.pressure.check(dataset.workspace)
+    services.pressure.check(dataset.workspace, partitions_of(dataset, services.partitions))
     key = keyed(request, dataset.workspace, b"", services.limits)
     write_id = services.mint.next()
     repeat = False
@@ -93,7 +93,7 @@ async def end(services: Services, dataset: Dataset, timeout: float) -> str:
     Returns the writeId. Raises: Problem: dataset_not_found where somebody else was faster, and what
     `delete` raises.
     """
-    services.pressure.check(dataset.workspace)
+    services.pressure.check(dataset.workspace, partitions_of(dataset, services.partitions))
     if not await on_loop(services.store.write(lambda c: datasets.retire(c, dataset))):
         raise Problem(DATASET_NOT_FOUND, f"The dataset {dataset.name!r} was deleted meanwhile.")
     services.catalogue.forget(dataset)

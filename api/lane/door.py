@@ -63,11 +63,12 @@ class Draft(Struct, frozen=True):
 
 
 class Reading(Struct, frozen=True):
-    """What a door made of a request: drafts, what it refused itself, and how many members there were."""
+    """What a door made of a request: drafts, and what it refused itself: the first refusals, and how many."""
 
     drafts: list[Draft]
     options: Options
     refusals: list[Refusal] = []
+    refused: int = 0
 
 
 class Written(Struct, frozen=True):

@@ -102,7 +102,7 @@ class Lane:
     async def _receive(self, door: Door, request: Request, target: Target, receive: Receive) -> Written:
         parts = self._parts
         parts.quota.check(request.token.id)
-        parts.pressure.check(target.workspace)
+        parts.pressure.check(target.workspace, parts.admission.places(target, parts.partitions))
         held = parts.inflight.hold(target.workspace, 0)
         try:
             limits = parts.limits
@@ -114,9 +114,8 @@ class Lane:
             key = keyed(request, target.workspace, body, limits)
             claim = await parts.once.find(key) if key is not None else None
             written = await self._write(target, reading, key, claim, held)
-        except BaseException:
+        finally:
             held.release()
-            raise
         parts.quota.spend(request.token.id, written.accepted, len(body))
         parts.meter.count("records_accepted_total", written.accepted)
         return written
@@ -140,7 +139,7 @@ class Lane:
             found = await parts.outcomes.known(claim.write_id)
             if found is not None:
                 return _stored_before(claim, found, reading)
-        grow = not (reading.options.atomic and reading.refusals)
+        grow = not (reading.options.atomic and reading.refused)
         admitted = [
             await parts.admission.admit(target.workspace, draft, reading.options, grow)
             for draft in reading.drafts
@@ -148,7 +147,6 @@ class Lane:
         accepted = sum(len(one.records) for one in admitted)
         rejected, errors = self._refused(reading, admitted, claim)
         if accepted == 0 or (rejected and reading.options.atomic):
-            held.release()
             return self._nothing(reading, accepted, rejected, errors)
         if key is not None and claim is None:
             write_id = parts.mint.next()
@@ -166,17 +164,19 @@ class Lane:
     def _refused(
         self, reading: Reading, admitted: list[Admitted], claim: Claim | None
     ) -> tuple[int, list[dict[str, Any]]]:
-        if claim is not None:
-            kept: dict[str, Any] = claim.refusals
-            return kept["rejected"], kept["errors"]
         refusals = reading.refusals + [r for one in admitted for r in one.refusals]
-        if not refusals:
+        if not refusals and claim is None:
             return 0, []
         for refusal in refusals:
             self._parts.meter.count("records_refused_total", code=refusal.code.name)
-        rejected = len(reading.refusals) + sum(one.refused for one in admitted)
+        rejected = reading.refused + sum(one.refused for one in admitted)
         refusals.sort(key=lambda r: r.index)
-        return rejected, [r.to_json() for r in refusals[: self._parts.limits.errors_listed]]
+        errors = [r.to_json() for r in refusals[: self._parts.limits.errors_listed]]
+        if claim is not None:  # what was refused the first time, and what fits no more
+            kept: dict[str, Any] = claim.refusals
+            rejected += kept["rejected"]
+            errors = (kept["errors"] + errors)[: self._parts.limits.errors_listed]
+        return rejected, errors
 
     def _nothing(
         self, reading: Reading, accepted: int, rejected: int, errors: list[dict[str, Any]]

@@ -13,7 +13,7 @@ from rules.names import fold
 from storage import idempotency
 from storage.idempotency import Claim
 from storage.store import Store
-from streams.positions import on_loop
+from streams.awaiting import on_loop
 
 KEPT: Final = 24 * 3600 * 1_000_000_000
 
@@ -66,7 +66,7 @@ class Once:
         Raises: Problem(idempotency_conflict, store_unavailable).
         """
         now = self._clock()
-        claim = Claim(mine.scope, mine.key, write_id, mine.hash, 0, refusals, now)
+        claim = Claim(mine.scope, mine.key, write_id, mine.hash, refusals, now)
         try:
             future = self._store.write(lambda c: idempotency.claim(c, claim, now - KEPT))
             return _same(await on_loop(future), mine)

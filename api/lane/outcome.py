@@ -11,7 +11,7 @@ from rules.schema.moments import format_moment
 from storage import alerts, quarantine, writes
 from storage.store import Store
 from storage.writes import Found, Outcome
-from streams.positions import on_loop
+from streams.awaiting import on_loop
 from streams.receipts import Receipts
 
 ASK_EVERY: Final = 0.25
@@ -81,11 +81,12 @@ class Outcomes:
         raised = await on_loop(self._store.read(lambda c: _alerts(c, found)))
         received = format_moment(found[0].outcome.at if found else minted_at(minted[1]))
         told: dict[str, Any] = {"writeId": write_id, "state": _state(found), "receivedAt": received}
-        if found:
-            first = found[0].outcome
-            told |= {"workspace": first.workspace, "dataset": first.dataset}
-            told |= writes.totals(found)
-            told["rejected"] = sum(one.outcome.rejected for one in found)
+        first = found[0].outcome if found else None
+        told["workspace"] = first.workspace if first is not None else None
+        told["dataset"] = first.dataset if first is not None else None
+        whole = _whole(found)  # sums of some parts would be taken for the write's
+        told |= writes.totals(found if whole else [])
+        told["rejected"] = sum(one.outcome.rejected for one in found) if whole else 0
         told["storedAt"] = format_moment(max(one.stored_at for one in found)) if _whole(found) else None
         told["quarantined"] = [{"index": q.position, "code": q.code, "message": q.message} for q in aside]
         told["alerts"] = raised

@@ -19,8 +19,8 @@ from rules.schema.dataset import Dataset
 from storage import writes
 from storage.quarantine import Quarantined
 from storage.writes import Outcome
-from streams.positions import on_loop
-from streams.topics import dataset_partition
+from streams.awaiting import on_loop
+from streams.topics import dataset_partition, partitions_of
 from streams.wire import encode
 
 ASK_EVERY: Final = 0.25
@@ -54,7 +54,7 @@ async def redrive(
     Raises: Problem: overloaded, backlog, disk_low, stopping, log_unavailable, outcome_unknown, too_slow,
     store_unavailable, dataset_not_found where the dataset was deleted meanwhile.
     """
-    services.pressure.check(dataset.workspace)
+    services.pressure.check(dataset.workspace, partitions_of(dataset, services.partitions))
     admission = Admission(services.catalogue, services.limits, services.clock)
     draft = Draft(dataset.name, [one.record for one in records], plain=False, indexes=None, size=0)
     admitted = await admission.admit(dataset.workspace, draft, Options(wait=True, create=False))

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 from sqlalchemy import Connection
 
-from api.entry.caller import caller, json_of, object_of, params_of, services_of
+from api.entry.caller import caller, json_of, object_of, params_of, services_of, still_may
 from api.entry.params import Params
 from api.feeds.sse import COMMENT_EVERY, HEADERS, alert_event, comment
 from api.services import Services
@@ -17,7 +17,7 @@ from rules.errors import ALERT_NOT_FOUND, BAD_PARAMETER, BAD_REQUEST, Problem
 from rules.schema.moments import parse_time
 from storage import alerts
 from storage.alerts import Wanted
-from streams.positions import on_loop
+from streams.awaiting import on_loop
 
 router = APIRouter(tags=["alerts"])
 
@@ -45,14 +45,16 @@ async def stream(request: Request, workspace: str) -> StreamingResponse:
     services = services_of(request)
     services.streams.check()
     place = await services.alerts.place(workspace, request.headers.get("last-event-id"))
-    return StreamingResponse(_events(services, workspace, place), headers=HEADERS)
+    return StreamingResponse(_events(request, services, workspace, place), headers=HEADERS)
 
 
-async def _events(services: Services, workspace: str, place: int) -> AsyncIterator[bytes]:
+async def _events(request: Request, services: Services, workspace: str, place: int) -> AsyncIterator[bytes]:
     services.streams.opened("alerts")
     try:
         yield comment("here are the alerts")
         async for page in services.alerts.follow(workspace, place, COMMENT_EVERY):
+            if not still_may(request, "read", workspace):
+                return
             yield b"".join(alert_event(told) for told in page) if page else comment("still here")
     finally:
         services.streams.closed("alerts")

@@ -17,7 +17,7 @@ from rules.errors import BAD_PARAMETER, DATASET_NOT_FOUND, Problem
 from rules.schema.dataset import Dataset
 from storage import datasets
 from storage.query import Page, page, shown_fields
-from streams.positions import on_loop
+from streams.awaiting import on_loop
 
 router = APIRouter(tags=["data"])
 

@@ -24,7 +24,7 @@ from rules.schema.declare import declare
 from rules.schema.infer import infer, key_candidates
 from rules.schema.redeclare import read_existing, redeclare
 from storage import datasets
-from streams.positions import on_loop
+from streams.awaiting import on_loop
 
 router = APIRouter(tags=["datasets"])
 
@@ -185,7 +185,9 @@ async def generate(request: Request, workspace: str) -> Response:
     caller(request, "write", workspace)
     params = params_of(request)
     body = await body_of(request, workspace)
-    decoded = decode(body, request.headers.get("content-type", "").encode("latin-1"))
+    decoded = decode(
+        body, request.headers.get("content-type", "").encode("latin-1"), services_of(request).limits
+    )
     sample = decoded.records[:SAMPLE]
     told: dict[str, Any] = {"schema": schema_of(infer(sample)), "keyCandidates": key_candidates(sample)}
     if decoded.refusals:

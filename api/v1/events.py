@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
-from api.entry.caller import caller, services_of
+from api.entry.caller import caller, services_of, still_may
 from api.feeds.live import Listener
 from api.feeds.sse import COMMENT_EVERY, HEADERS, comment
 from api.services import Services
@@ -18,23 +18,24 @@ router = APIRouter(tags=["events"])
 async def of_workspace(request: Request, workspace: str) -> StreamingResponse:
     """Send every record of a workspace as it happens, stored or only published."""
     caller(request, "read", workspace)
-    return _stream(services_of(request), workspace, None)
+    return _stream(request, workspace, None)
 
 
 @router.get("/v1/events/{workspace}/{dataset}/stream")
 async def of_dataset(request: Request, workspace: str, dataset: str) -> StreamingResponse:
     """Send every record of a dataset as it happens, stored or only published."""
     caller(request, "read", workspace, dataset)
-    return _stream(services_of(request), workspace, dataset)
+    return _stream(request, workspace, dataset)
 
 
-def _stream(services: Services, workspace: str, dataset: str | None) -> StreamingResponse:
+def _stream(request: Request, workspace: str, dataset: str | None) -> StreamingResponse:
+    services = services_of(request)
     services.streams.check()
     listener = services.live.listen(workspace, dataset)
-    return StreamingResponse(_events(services, listener), headers=HEADERS)
+    return StreamingResponse(_events(request, services, listener), headers=HEADERS)
 
 
-async def _events(services: Services, listener: Listener) -> AsyncIterator[bytes]:
+async def _events(request: Request, services: Services, listener: Listener) -> AsyncIterator[bytes]:
     """Yield events until the reader leaves or falls too far behind: then it may come again."""
     services.streams.opened("events")
     try:
@@ -45,7 +46,8 @@ async def _events(services: Services, listener: Listener) -> AsyncIterator[bytes
                     await listener.woken.wait()
             except TimeoutError:
                 yield comment("still here")
-                continue
+            if not still_may(request, "read", listener.workspace, listener.dataset):
+                return
             events = listener.take()
             if events:
                 yield b"".join(events)

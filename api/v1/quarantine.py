@@ -17,7 +17,7 @@ from rules.schema.moments import format_moment
 from storage import quarantine
 from storage.aside import Batch, batch, count
 from storage.quarantine import Quarantined
-from streams.positions import on_loop
+from streams.awaiting import on_loop
 
 router = APIRouter(tags=["quarantine"])
 

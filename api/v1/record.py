@@ -7,7 +7,9 @@ from api.entry.answer import Answer, Headers, json_answer, problem
 from api.lane.door import Draft, Options, Reading, Request, Target, Written
 from rules.envelope import Handling
 from rules.errors import BAD_PARAMETER, NOT_FOUND, Problem
+from rules.limits import Limits
 
+_LIMITS: Final = Limits()
 _HANDLING: Final = {
     "ignore": Handling.IGNORE,
     "replace": Handling.REPLACE,
@@ -20,8 +22,9 @@ _HANDLING: Final = {
 class RecordDoor:
     """The native door. `/v1/record` answers once it is logged, `/v1/write` once it is stored."""
 
-    def __init__(self, *, wait: bool) -> None:
+    def __init__(self, *, wait: bool, limits: Limits = _LIMITS) -> None:
         self._wait = wait
+        self._limits = limits
         self._default = Options(wait=wait)
 
     def target(self, request: Request) -> Target:
@@ -32,10 +35,10 @@ class RecordDoor:
 
     def read(self, request: Request, target: Target, body: bytes) -> Reading:
         options = self._options(request) if request.query else self._default
-        decoded = decode(body, request.headers.get(b"content-type"))
+        decoded = decode(body, request.headers.get(b"content-type"), self._limits)
         assert target.dataset is not None
         draft = Draft(target.dataset, decoded.records, decoded.plain, decoded.indexes, len(body))
-        return Reading([draft], options, decoded.refusals)
+        return Reading([draft], options, decoded.refusals, decoded.refused)
 
     def _options(self, request: Request) -> Options:
         params = request.params

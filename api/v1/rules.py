@@ -7,9 +7,10 @@ from uuid import uuid4
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import Connection
 
-from api.entry.caller import caller, json_of, object_of, services_of
+from api.entry.caller import caller, json_of, object_of, params_of, services_of
 from api.services import Services
 from rules.alerting.fit import fit
+from rules.alerting.instance import Instance
 from rules.alerting.rule import Rule, next_version, read_rule
 from rules.alerting.trial import Trial, dry_run
 from rules.errors import (
@@ -24,9 +25,9 @@ from rules.errors import (
 )
 from rules.names import fold, rule_id, workspace_name
 from rules.schema.dataset import ColumnType
-from storage import datasets, rules
+from storage import datasets, instances, rules
+from streams.awaiting import on_loop
 from streams.log import LogError
-from streams.positions import on_loop
 
 router = APIRouter(tags=["rules"])
 
@@ -69,6 +70,20 @@ async def read(request: Request, workspace: str, rule: str) -> dict[str, Any]:
     """Show a rule."""
     caller(request, "read", workspace)
     return (await _find(services_of(request), workspace, rule)).to_json()
+
+
+@router.get("/v1/rules/{workspace}/{rule}/instances")
+async def instances_of(request: Request, workspace: str, rule: str) -> dict[str, Any]:
+    """List what a rule remembers of each value of its key, latest alert first."""
+    caller(request, "read", workspace)
+    limit = params_of(request).whole("limit", 100, 1, 1_000)
+
+    def find(c: Connection) -> list[Instance]:
+        _existing(c, workspace, rule)
+        return instances.listing(c, workspace, rule, limit)
+
+    found = await on_loop(services_of(request).store.read(find))
+    return {"instances": [instance.to_json() for instance in found]}
 
 
 @router.put("/v1/rules/{workspace}/{rule}")

@@ -12,9 +12,9 @@ from rules.errors import NOT_FOUND, SUBSCRIPTION_NOT_FOUND, Problem
 from rules.names import workspace_name
 from rules.schema.moments import format_moment
 from storage import datasets, deliveries, subscriptions
+from streams.awaiting import on_loop
 from streams.delivery.targets import check_url
 from streams.delivery.webhook import mint_secret
-from streams.positions import on_loop
 
 router = APIRouter(tags=["subscriptions"])
 

@@ -17,7 +17,7 @@ from rules.schema.moments import MAX_MOMENT, format_moment, parse_moment
 from rules.schema.values import shown
 from rules.token import SCOPES, Token, may, scopes
 from storage import tokens
-from streams.positions import on_loop
+from streams.awaiting import on_loop
 
 router = APIRouter(tags=["tokens"])
 

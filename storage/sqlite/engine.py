@@ -153,6 +153,8 @@ class SqliteStore:
                     except StoreFailed:
                         raise
                     except BaseException as error:
+                        if not _in_transaction(connection):  # a full disk may undo everybody's work
+                            raise _whole(error) from error
                         job.future.set_exception(error)
         except Exception as error:
             verdict = error if isinstance(error, Later | Never | StoreFailed) else Later(str(error))
@@ -169,8 +171,29 @@ class SqliteStore:
             self._on_failure(error)
 
 
+def _in_transaction(connection: Connection) -> bool:
+    raw = connection.connection.driver_connection
+    return isinstance(raw, sqlite3.Connection) and raw.in_transaction
+
+
+def _whole(error: BaseException) -> Exception:
+    """Return what to say of a transaction that the database undid, judged by what came first."""
+    first: BaseException | None = error
+    while first is not None:
+        if isinstance(first, StoreFailed):
+            return first
+        try:
+            with verdicts():
+                raise first
+        except StoreFailed as failed:
+            return failed
+        except BaseException:
+            first = first.__context__ if first.__context__ is not first else None
+    return Later(f"the database undid a whole transaction: {error}")
+
+
 def _engine(connect: Callable[[], sqlite3.Connection]) -> Engine:
-    engine = create_engine("sqlite://", creator=connect, poolclass=StaticPool)
+    engine = create_engine("sqlite://", creator=connect, poolclass=StaticPool, hide_parameters=True)
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:

@@ -22,7 +22,7 @@ from rules.alerting.machine import Cause, step
 from rules.alerting.rule import Rule, rule_from_json
 from rules.alerting.rulebook import Rulebook
 from rules.alerting.subscription import wants
-from rules.envelope import Happened, Origin, Record, RuleChange, Word
+from rules.envelope import ID_FIELD, Happened, Origin, Record, RuleChange, Word
 from rules.names import fold
 from rules.signals import Meter
 from storage import alerts, deliveries, instances, offsets, quarantine, rules, subscriptions
@@ -31,9 +31,10 @@ from storage.instances import InstanceKey
 from storage.offsets import Place
 from storage.store import Store
 from streams.agents.partition import Seek
+from streams.awaiting import on_loop
 from streams.catalogue import Catalogue
 from streams.log import Log, Message
-from streams.positions import Setting, claim, committed, on_loop
+from streams.positions import Setting, claim, committed
 from streams.receipts import Receipts
 from streams.topics import EVENTS
 from streams.wire import read_word
@@ -248,9 +249,7 @@ def _raise(c: Connection, matches: Sequence[Match], due_at: int) -> list[Notific
 
     A record that the database refused had its event already (persist appends first); it raises nothing.
     """
-    if matches:
-        aside = quarantine.aside(c, [match.origin.text() for match in matches])
-        matches = [match for match in matches if match.origin.text() not in aside]
+    matches = _stored(c, matches)
     remembered: dict[InstanceKey, Instance | None] = dict(_remembered(c, matches))
     changed: dict[InstanceKey, Instance] = {}
     raised: list[Raised] = []
@@ -268,6 +267,18 @@ def _raise(c: Connection, matches: Sequence[Match], due_at: int) -> list[Notific
     alerts.keep(c, raised, [one for _, one in told])
     deliveries.owe(c, _owed(c, told), due_at)
     return [one for _, one in told]
+
+
+def _stored(c: Connection, matches: Sequence[Match]) -> Sequence[Match]:
+    """Leave out the records that are set aside, under their own origin or, redriven, under their first."""
+    if not matches:
+        return matches
+    aside = quarantine.aside(c, sorted({text for match in matches for text in _names(match)}))
+    return [match for match in matches if aside.isdisjoint(_names(match))] if aside else matches
+
+
+def _names(match: Match) -> tuple[str, str]:
+    return match.origin.text(), str(match.record.get(ID_FIELD))
 
 
 def _remembered(c: Connection, matches: Sequence[Match]) -> Mapping[InstanceKey, Instance]:

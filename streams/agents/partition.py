@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, Protocol
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential_jitter
 
-from rules.errors import Later
+from rules.errors import Halt, Later
 from rules.signals import Meter
 from streams.log import Message
 
@@ -172,7 +172,8 @@ class PartitionTask:
         except Lost:
             self._stop("another worker has taken it over")
         except Exception as error:
-            self._stop(f"{type(error).__name__}: {error}")
+            # any other text may hold what a caller sent, and /ready asks for no token
+            self._stop(str(error) if isinstance(error, Halt) else f"{type(error).__name__}; the log says why")
             logger.exception(
                 "Partition %d of %s stopped: %s. Nothing after offset %d is applied until it is mended and "
                 "the broker is started again.",

@@ -29,9 +29,10 @@ from streams.agents.bisect import FoundError, trial
 from streams.agents.partition import Seek
 from streams.agents.prepare import Placed, keys_wanted, prepare, records_of
 from streams.agents.transaction import removing, writing
+from streams.awaiting import on_loop
 from streams.catalogue import Catalogue
 from streams.log import Log, LogError, Message
-from streams.positions import Setting, claim, committed, on_loop
+from streams.positions import Setting, claim, committed
 from streams.receipts import Receipts
 from streams.topics import EVENTS, WRITES
 from streams.wire import read_envelope, words

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Final
 
 from sqlalchemy import Connection
 
 from rules.envelope import DatasetEnd, Delete, Redrive
-from rules.errors import DATASET_GONE
+from rules.errors import DATASET_GONE, RECORD_TOO_LARGE
 from rules.ids import run_and_counter
 from rules.quarantine import Failures, count
 from rules.schema.dataset import Dataset
@@ -17,6 +18,8 @@ from storage.writes import Outcome
 from streams.agents.batch import Plan
 from streams.agents.prepare import Work
 from streams.positions import Setting
+
+_INNOCENT: Final = (DATASET_GONE, RECORD_TOO_LARGE)
 
 
 def writing(
@@ -50,14 +53,14 @@ def writing(
 def _verdicts(works: Sequence[Work]) -> list[bool]:
     """Return of each record that was to be stored whether it was set aside for what it is.
 
-    What came behind its dataset's end says nothing of the records, or of us.
+    What came behind its dataset's end, and merges that grew too large, say nothing of us or the database.
     """
     return [
         position in work.aside
         for work in works
         if work.dataset is not None and not work.repeated
         for position in range(len(work.records))
-        if position not in work.aside or work.aside[position].code is not DATASET_GONE
+        if position not in work.aside or work.aside[position].code not in _INNOCENT
     ]
 
 

@@ -7,9 +7,9 @@ from rules.schema.moments import format_moment
 from storage import deliveries, subscriptions
 from storage.deliveries import Owed, Tried
 from storage.store import Store
+from streams.awaiting import on_loop
 from streams.delivery.book import Due, Settled
 from streams.delivery.webhook import webhook_body
-from streams.positions import on_loop
 
 
 class StoreBook:

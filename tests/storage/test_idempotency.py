@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from api.lane.once import KEPT
-from storage.idempotency import Claim, claim, find, prune, release
+from storage.idempotency import Claim, claim, find, prune
 from storage.sqlite.engine import SqliteStore
 from tests.stage.clock import Clock
 
@@ -14,7 +14,7 @@ HOURS_24 = 24 * 3600
 
 def made(write_id: str, at: int, key: str = "k", scope: str = "acme POST /v1/write/acme/d") -> Claim:
     refusals: dict[str, object] = {"rejected": 1, "errors": [{"index": 0, "code": "é"}], "refused": [[0]]}
-    return Claim(scope, key, write_id, b"\x00\xff" * 16, 3, refusals, at)
+    return Claim(scope, key, write_id, b"\x00\xff" * 16, refusals, at)
 
 
 @dataclass
@@ -74,14 +74,6 @@ def test_a_repeat_does_not_make_a_claim_younger(claims: Claims) -> None:
         assert claims.claim("again").write_id == "one"
     claims.clock.advance(HOURS_24 / 4 + 1)
     assert claims.find() is None
-
-
-def test_a_claim_that_was_released_may_be_made_by_another(claims: Claims) -> None:
-    first = claims.claim("one")
-    claims.store.write(lambda c: release(c, first._replace(write_id="other"))).result(5)
-    assert claims.find() == first
-    claims.store.write(lambda c: release(c, first)).result(5)
-    assert claims.claim("two").write_id == "two"
 
 
 def test_pruning_forgets_what_is_older_and_nothing_else(claims: Claims) -> None:

@@ -8,9 +8,9 @@ from rules.errors import Problem
 from streams.backlog import Backlog
 
 
-def refused(backlog: Backlog, workspace: str, now: float = 0.0) -> Problem | None:
+def refused(backlog: Backlog, workspace: str, now: float = 0.0, partition: int = 0) -> Problem | None:
     try:
-        backlog.check(workspace, now)
+        backlog.check(workspace, (partition,), now)
     except Problem as problem:
         assert problem.code.name == "backlog"
         assert problem.retry_after is not None and problem.retry_after >= 1
@@ -32,7 +32,8 @@ def test_a_workspace_holds_half_of_a_partition_and_is_then_refused_alone() -> No
 def test_a_full_partition_refuses_everybody() -> None:
     backlog = Backlog(2, 100, 60.0)
     backlog.added(1, 0, 0.0, dict.fromkeys("abcde", 21))
-    assert all(refused(backlog, name) is not None for name in ("a", "z"))
+    assert all(refused(backlog, name, partition=1) is not None for name in ("a", "z"))
+    assert refused(backlog, "z", partition=0) is None
 
 
 def test_an_old_entry_refuses_everybody_until_it_is_applied() -> None:

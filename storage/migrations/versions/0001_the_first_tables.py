@@ -34,7 +34,6 @@ def upgrade() -> None:
         sa.Column("key", sa.String(), nullable=False),
         sa.Column("write_id", sa.String(), nullable=False),
         sa.Column("hash", sa.LargeBinary(), nullable=False),
-        sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("refusals", sa.String(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("scope", "key"),
@@ -251,10 +250,14 @@ def upgrade() -> None:
         sa.Column("stored_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_index("write_packed_age", "write_packed", ["stored_at"], unique=False)
+    op.create_index("write_packed_range", "write_packed", ["run", "hi"], unique=False)
 
 
 def downgrade() -> None:
 
+    op.drop_index("write_packed_range", table_name="write_packed")
+    op.drop_index("write_packed_age", table_name="write_packed")
     op.drop_table("write_packed")
     op.drop_index(op.f("ix_write_own_stored_at"), table_name="write_own")
     op.drop_table("write_own")

@@ -22,10 +22,11 @@ from storage.sqlite.engine import SqliteStore
 from streams.agents.judge import Judge
 from streams.agents.partition import Seek
 from streams.agents.persist import Persist
+from streams.awaiting import on_loop
 from streams.catalogue import Catalogue
 from streams.embedded.log import EmbeddedLog
 from streams.log import Message
-from streams.positions import Setting, on_loop
+from streams.positions import Setting
 from streams.receipts import Receipts
 from streams.topics import EVENTS, WRITES
 from streams.wire import encode, join, read_word

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.errors import WRONG_TYPE as ANY_CODE
-from rules.errors import Later, Never
+from rules.errors import Halt, Later, Never
 from streams.agents.partition import Chunk, Lost, Seek
 from streams.log import Message
 from tests.stage.patience import eventually
@@ -140,7 +140,7 @@ async def test_a_partition_that_is_lost_stops_and_names_the_cause() -> None:
 
 async def test_a_claim_that_fails_for_good_stops_the_partition_and_holds_up_nobody() -> None:
     step = ToldStep()
-    step.claim_trouble.append(RuntimeError("the log is of another time"))
+    step.claim_trouble.append(Halt("the log is of another time"))
     async with Told(step) as told:
         assert "another time" in told.stopped[0]
         assert told.task.wanted is None

@@ -5,12 +5,12 @@ import sqlite3
 import pytest
 
 from rules.envelope import EVENT, PERSIST, DatasetEnd, Delete, Handling, Redrive
-from rules.errors import Later
+from rules.errors import Halt, Later
 from rules.quarantine import TooManyError
 from storage import datasets, quarantine, writes
 from storage.offsets import Token
 from streams.agents.partition import Lost, Seek
-from streams.positions import on_loop
+from streams.awaiting import on_loop
 from streams.topics import WRITES
 from streams.wire import UnreadableError
 from tests.streams.agents.floor import Floor, a_write, driven, told
@@ -269,5 +269,5 @@ async def test_a_place_the_log_can_not_have_stops_the_claim(here: Floor) -> None
     await persist.apply(0, await here.messages())
     beyond = "UPDATE offsets SET next = 99"
     await on_loop(here.store.write(lambda c: c.exec_driver_sql(beyond).close()))
-    with pytest.raises(RuntimeError, match="99"):
+    with pytest.raises(Halt, match="99"):
         await here.persist()
