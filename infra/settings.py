@@ -94,8 +94,18 @@ class Settings(BaseSettings):
 
     partitions: int = _knob(8, "Partitions of the log; fixed once the log is made.", 1, 256)
     linger: Duration = _knob("2ms", "Longest a write waits for others to share its envelope.", 0, SECOND)
-    session: Duration = _knob("6s", "Silence after which a worker is taken for dead.", SECOND, 300 * SECOND)
-    heartbeat: Duration = _knob("1s", "Time between a worker's heartbeats.", SECOND // 20, 100 * SECOND)
+    session: Duration = _knob(
+        "6s",
+        "Silence after which a worker is taken for dead; for kafka://, which comes later.",
+        SECOND,
+        300 * SECOND,
+    )
+    heartbeat: Duration = _knob(
+        "1s",
+        "Time between a worker's heartbeats; for kafka://, which comes later.",
+        SECOND // 20,
+        100 * SECOND,
+    )
     stop_deadline: Duration = _knob("20s", "Longest that stopping may take.", SECOND, 600 * SECOND)
     events_keep: Duration = _knob("7d", "How long events stay in the log for backtests.", SECOND)
 
@@ -111,7 +121,7 @@ class Settings(BaseSettings):
     max_record: Size = _knob("1MB", "Largest record.", KB, MB)
     max_columns: int = _knob(400, "Columns that a dataset may have.", 1, 1_000)
     max_nesting: int = _knob(64, "Depth to which a record may nest.", 1, 128)
-    max_upload: Size = _knob("10GB", "Largest body of a batch load.", KB)
+    max_upload: Size = _knob("10GB", "Largest body of a batch load; batch loads come later.", KB)
     max_condition: Size = _knob("4KB", "Longest condition of a rule.", 16, 64 * KB)
     max_condition_depth: int = _knob(32, "Depth to which a condition may nest.", 1, 32)
     max_rules: int = _knob(10_000, "Rules that a workspace may have.", 0, 1_000_000)
@@ -150,7 +160,7 @@ class Settings(BaseSettings):
         )
 
     def describe(self) -> list[Knob]:
-        """Return every setting for people: in order, secrets hidden, test-only ones left out."""
+        """Return every setting for people: in order, secrets hidden."""
         return [
             Knob(PREFIX + name.upper(), _shown(name, getattr(self, name)), self.origin(name), sentence)
             for name, field in type(self).model_fields.items()
