@@ -14,7 +14,6 @@ from rich.table import Table
 
 from infra.banner import banner, warn_if_open
 from infra.checks import problems_with
-from infra.demo import run_demo
 from infra.lifecycle import Lifecycle, StopAsked
 from infra.logs import configure
 from infra.settings import Settings, WrongSetting, load
@@ -142,6 +141,8 @@ def demo(
     rows: Annotated[int, typer.Option(min=100, help="How many records to replay at most.")] = 20_000,
 ) -> None:
     """Replay a real public data set through a broker of its own, with two rules and a webhook receiver."""
+    from infra.demo import run_demo
+
     raise typer.Exit(asyncio.run(run_demo(rows)))
 
 

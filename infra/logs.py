@@ -27,7 +27,15 @@ MAX_CHARS: Final = 8_000
 """Longer messages and tracebacks are cut: a log line must not cost more than what it tells of."""
 
 _HIDDEN: Final = "…"
-_QUIET: Final = ("faust", "mode", "aiokafka", "uvicorn", "kafka")
+_QUIET: Final = (
+    "faust",
+    "mode",
+    "aiokafka",
+    "uvicorn",
+    "kafka",
+    "alembic",
+    "streams.embedded.transport",  # what Faust says of our transport
+)
 _NAMES: Final = r"(?:proxy-)?authorization|x-api-key|token|access_token|api_key|secret|password"
 _SECRET_NAME = re.compile(_NAMES, re.IGNORECASE)
 # Each with words of which one must be there, in lower case: most lines hold none, and that is quickly seen.

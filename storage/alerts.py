@@ -80,7 +80,7 @@ def keep(connection: Connection, raised: Sequence[Raised], told: Sequence[Notifi
 
 
 def _insert(connection: Connection, into: Table, rows: Iterator[dict[str, Any]]) -> None:
-    statement = upsert(connection, into).on_conflict_do_nothing()
+    statement = upsert(into).on_conflict_do_nothing()
     piece: list[dict[str, Any]] = []
     size = 0
     for row in rows:

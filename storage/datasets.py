@@ -53,7 +53,7 @@ ENDED = table(EndedRow)
 def ensure_workspace(connection: Connection, name: str, now: int) -> None:
     """Make the workspace if it is not there."""
     row = {"folded": fold(name), "name": name, "made_at": now}
-    connection.execute(upsert(connection, WORKSPACE).values(row).on_conflict_do_nothing())
+    connection.execute(upsert(WORKSPACE).values(row).on_conflict_do_nothing())
 
 
 def find(connection: Connection, workspace: str, name: str) -> Dataset | None:
@@ -136,7 +136,7 @@ def end(connection: Connection, dataset: Dataset, partition: int, of: int) -> No
     The note stays: records may still come behind the end.
     """
     row = {"dataset_id": dataset.id, "partition": partition}
-    connection.execute(upsert(connection, ENDED).values(row).on_conflict_do_nothing())
+    connection.execute(upsert(ENDED).values(row).on_conflict_do_nothing())
     ended = connection.execute(select(ENDED).where(ENDED.c.dataset_id == dataset.id)).all()
     if len(ended) == of:
         tables.drop(connection, dataset)

@@ -51,7 +51,7 @@ def claim(connection: Connection, mine: Claim, since: int) -> Claim:
     old = (CLAIM.c.scope == mine.scope) & (CLAIM.c.key == mine.key) & (CLAIM.c.at <= since)
     connection.execute(delete(CLAIM).where(old))
     row = {**mine._asdict(), "refusals": to_text(mine.refusals)}
-    connection.execute(upsert(connection, CLAIM).values(row).on_conflict_do_nothing())
+    connection.execute(upsert(CLAIM).values(row).on_conflict_do_nothing())
     found = find(connection, mine.scope, mine.key, since)
     assert found is not None
     return found

@@ -66,7 +66,7 @@ def log_epoch(connection: Connection, identity: str, *, adopt: bool = False) -> 
         raise AnotherLogError(identity, current.identity)
     epoch = 1 if current is None else current.epoch + 1
     row = {"identity": identity, "epoch": epoch}
-    statement = upsert(connection, LOG).values(row)
+    statement = upsert(LOG).values(row)
     connection.execute(statement.on_conflict_do_update(index_elements=["identity"], set_={"epoch": epoch}))
     return epoch
 
@@ -74,7 +74,7 @@ def log_epoch(connection: Connection, identity: str, *, adopt: bool = False) -> 
 def secret(connection: Connection, name: str) -> bytes:
     """Return 32 secret bytes kept under this name, made the first time."""
     row = {"name": name, "value": secrets.token_bytes(32)}
-    connection.execute(upsert(connection, SECRET).values(row).on_conflict_do_nothing())
+    connection.execute(upsert(SECRET).values(row).on_conflict_do_nothing())
     return bytes(connection.execute(select(SECRET.c.value).where(SECRET.c.name == name)).scalar_one())
 
 

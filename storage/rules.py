@@ -85,7 +85,7 @@ def add_version(connection: Connection, rule: Rule) -> bool:
         "pending": True,
         "at": rule.updated_at,
     }
-    inserted = connection.execute(upsert(connection, RULE).values(row).on_conflict_do_nothing())
+    inserted = connection.execute(upsert(RULE).values(row).on_conflict_do_nothing())
     raise_revision(connection, "rules")
     return inserted.rowcount == 1
 
@@ -117,7 +117,7 @@ def in_force(connection: Connection, log: str, partition: int) -> list[Rule]:
 def put_in_force(connection: Connection, log: str, partition: int, rule: Rule) -> None:
     """Note that a judge partition has this version in force."""
     key = {"log": log, "partition": partition, "workspace": fold(rule.workspace), "rule": rule.id}
-    statement = upsert(connection, IN_FORCE).values(**key, version=rule.version)
+    statement = upsert(IN_FORCE).values(**key, version=rule.version)
     connection.execute(
         statement.on_conflict_do_update(index_elements=list(key), set_={"version": rule.version})
     )

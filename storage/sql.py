@@ -3,8 +3,8 @@
 from typing import Annotated, Any, Final, cast
 
 import msgspec
-from sqlalchemy import BigInteger, ColumnElement, Connection, RowMapping, Table
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import BigInteger, ColumnElement, RowMapping, Table
+from sqlalchemy.dialects import sqlite
 from sqlmodel import Field, SQLModel
 
 Row = RowMapping
@@ -12,7 +12,6 @@ Where = ColumnElement[bool]
 
 Big = Annotated[int, Field(sa_type=BigInteger)]
 """An integer of 64 bits on every engine: offsets, nanoseconds."""
-
 
 NEVER_AGAIN: Final = {"sqlite_autoincrement": True}
 """Table arguments: a number that was given is not given again, also after its row is gone."""
@@ -23,10 +22,8 @@ def table(model: type[SQLModel]) -> Table:
     return cast(Table, cast(Any, model).__table__)
 
 
-def upsert(connection: Connection, into: Table) -> sqlite.Insert:
-    """Return an INSERT that can say ON CONFLICT, in the connection's dialect (both say it alike)."""
-    if connection.dialect.name == "postgresql":
-        return cast(sqlite.Insert, postgresql.insert(into))
+def upsert(into: Table) -> sqlite.Insert:
+    """Return an INSERT that can say ON CONFLICT."""
     return sqlite.insert(into)
 
 

@@ -3,9 +3,6 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from jsonschema import Draft202012Validator, FormatChecker  # type: ignore[import-untyped]
-from jsonschema.exceptions import SchemaError  # type: ignore[import-untyped]
-
 from rules.errors import BAD_SCHEMA, Problem
 from rules.limits import Limits
 from rules.names import field_problem
@@ -19,7 +16,6 @@ _MAX_PARTS: Final = 10_000
 _MAX_DEPTH: Final = 64
 _MAX_PATTERNS: Final = 100
 _MAX_WORK: Final = 2_000
-_NO_FORMATS: Final = FormatChecker(formats=())
 _IN_PLACE_LISTS: Final = ("allOf", "anyOf", "oneOf")
 _IN_PLACE: Final = ("not", "if", "then", "else")
 _REFERENCES: Final = ("$ref", "$dynamicRef")
@@ -91,8 +87,12 @@ def _walk(root: Any) -> Iterator[tuple[tuple[str | int, ...], Any]]:
 
 
 def _check_words(schema: dict[str, Any]) -> None:
+    # needed only where a schema is declared, and a tenth of a second of every start
+    from jsonschema import Draft202012Validator, FormatChecker  # type: ignore[import-untyped]
+    from jsonschema.exceptions import SchemaError  # type: ignore[import-untyped]
+
     try:
-        Draft202012Validator.check_schema(schema, format_checker=_NO_FORMATS)
+        Draft202012Validator.check_schema(schema, format_checker=FormatChecker(formats=()))
     except SchemaError as error:
         raise _bad(f"{pointer(error.path) or 'The root'}: {error.message:.200}") from None
 
