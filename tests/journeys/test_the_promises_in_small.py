@@ -26,3 +26,13 @@ def _poison(path: Path, name: str) -> None:
     )
     database.commit()
     database.close()
+
+
+async def test_repeats_of_a_stored_keyed_write_hold_no_bytes_in_flight(tmp_path: Path) -> None:
+    async with running_broker(tmp_path, max_inflight="64KB") as client:
+        body = [{"text": "x" * 20_000}]
+        for _ in range(8):
+            wrote = await client.post(
+                "/v1/write/acme/texts", json=body, headers={"Idempotency-Key": "the same"}
+            )
+            assert (wrote.status, wrote.json["inserted"]) == (200, 1)
