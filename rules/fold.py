@@ -8,7 +8,7 @@ and what the fold foretells must be what the database then finds, else the batch
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -28,7 +28,7 @@ class Outcome(StrEnum):
     IGNORED = "ignored"
 
 
-class Present(NamedTuple):
+class Present(msgspec.Struct, frozen=True, gc=False):
     """A stored row: its `_id`, its arrival in ns, and the record in stored form."""
 
     id: str
@@ -36,7 +36,7 @@ class Present(NamedTuple):
     record: Record
 
 
-class Draft(NamedTuple):
+class Draft(msgspec.Struct, frozen=True, gc=False):
     """A record on its way into a dataset, in stored form but with explicit nulls kept (a merge sets them).
 
     `place` is handed back with its outcome.
@@ -50,14 +50,14 @@ class Draft(NamedTuple):
     place: int
 
 
-class Applied(NamedTuple):
-    """What became of the draft at `place`; `image` is the record as it stands after it."""
+class Applied(msgspec.Struct, frozen=True, gc=False):
+    """What became of the draft at `place`; `record` is as it stands after it."""
 
     place: int
     outcome: Outcome
     id: str
     at: int
-    image: Record
+    record: Record
 
 
 @dataclass(slots=True)

@@ -1,9 +1,9 @@
 """The rules in force in one partition, and what they say of an event."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from operator import attrgetter
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from rules.alerting.compiled import CompiledRule, Compiler, TimeColumns, compile_rule, time_columns
 from rules.alerting.index import RuleIndex
@@ -21,6 +21,17 @@ MAX_ERROR: Final = 500
 Place = tuple[str, str]
 
 _LIMITS: Final = Limits()
+
+
+class Judged(NamedTuple):
+    """The rules that match a record, by their ids, and those that failed on it.
+
+    A rule that fails is one whose condition was asked and gave an error; one that the index rules out is
+    not asked (see `rules.alerting.index`).
+    """
+
+    matched: list[Rule]
+    failed: list[tuple[Rule, str]]
 
 
 class Rulebook:
@@ -81,33 +92,22 @@ class Rulebook:
             if held.condition is None or not changed.isdisjoint(held.condition.fields):
                 self._file(held.rule)
 
-    def judge(
-        self, workspace: str, dataset: str, record: Record
-    ) -> tuple[list[Rule], list[tuple[Rule, str]]]:
-        """Return the rules that match a record in stored form, by their ids, and those that failed on it.
+    def judging(self, workspace: str, dataset: str) -> "Callable[[Record], Judged | None] | None":
+        """Return what judges a dataset's records in stored form, until the book changes; None: no rule does.
 
-        Dataset and workspace are matched without case. A rule that fails is one whose condition was asked
-        and gave an error; one that the index rules out is not asked (see `rules.alerting.index`).
+        Dataset and workspace are matched without case. The function returns None of a record that no rule
+        matches and none fails on.
         """
         index = self._indexes.get((fold(workspace), fold(dataset)))
         if index is None:
-            return [], []
-        sure, unsure = index.find(record)
-        matched = [held.rule for held in sure] if sure else []
-        failed: list[tuple[Rule, str]] = []
-        for held in unsure:
-            if held.condition is None:
-                failed.append((held.rule, held.fault))
-                continue
-            try:
-                if held.condition.matches(record):
-                    matched.append(held.rule)
-            except EvaluationError as error:
-                failed.append((held.rule, cut(str(error), MAX_ERROR)))
-        if len(matched) > 1:
-            # The order must not hang on which rule came first: a restart loads them in another.
-            matched.sort(key=attrgetter("id"))
-        return matched, failed
+            return None
+        find = index.find
+
+        def judge(record: Record) -> Judged | None:
+            sure, unsure = find(record)
+            return _judged(sure, unsure, record) if sure or unsure else None
+
+        return judge
 
     def _file(self, rule: Rule) -> None:
         place = (fold(rule.workspace), fold(rule.on))
@@ -128,3 +128,22 @@ class Rulebook:
 
     def _times_of(self, place: Place) -> TimeColumns:
         return self._times.get(place, frozenset())
+
+
+def _judged(sure: list[CompiledRule], unsure: list[CompiledRule], record: Record) -> Judged | None:
+    """Ask the conditions of the rules that may match."""
+    matched = [held.rule for held in sure]
+    failed: list[tuple[Rule, str]] = []
+    for held in unsure:
+        if held.condition is None:
+            failed.append((held.rule, held.fault))
+            continue
+        try:
+            if held.condition.matches(record):
+                matched.append(held.rule)
+        except EvaluationError as error:
+            failed.append((held.rule, cut(str(error), MAX_ERROR)))
+    if len(matched) > 1:
+        # The order must not hang on which rule came first: a restart loads them in another.
+        matched.sort(key=attrgetter("id"))
+    return Judged(matched, failed) if matched or failed else None

@@ -11,7 +11,7 @@ from rules.envelope import Record
 from rules.errors import BAD_MOMENT, NUMBER_OUT_OF_RANGE, WRONG_TYPE, Never
 from rules.ids import canonical_key
 from rules.schema.dataset import Column, ColumnType, Dataset
-from rules.schema.moments import format_moment, parse_date, parse_moment
+from rules.schema.moments import format_moment, normal_moment, parse_date, parse_moment
 
 _NONE: Final = type(None)
 
@@ -43,7 +43,7 @@ def _number(value: Any) -> float:
 
 
 def _datetime(value: Any) -> str:
-    return _moment(value, lambda text: format_moment(parse_moment(text)))
+    return _moment(value, normal_moment)
 
 
 def _date(value: Any) -> str:
@@ -75,10 +75,10 @@ def stored_form(dataset: Dataset, records: Sequence[Record]) -> tuple[list[Recor
     """
     out = list(records)
     bad: dict[int, Never] = {}
-    columns = dataset.by_name
+    columns = dataset.by_name.keys()
     for position, record in enumerate(records):
-        if not record.keys() <= columns.keys():
-            unknown = sorted(record.keys() - columns.keys())[0]
+        if not record.keys() <= columns:
+            unknown = sorted(record.keys() - columns)[0]
             bad[position] = Never(WRONG_TYPE, f"{unknown!r} is no column of version {dataset.version}")
     for column in dataset.columns:
         _convert(column, out, bad)
@@ -86,14 +86,17 @@ def stored_form(dataset: Dataset, records: Sequence[Record]) -> tuple[list[Recor
 
 
 def _convert(column: Column, out: list[Record], bad: dict[int, Never]) -> None:
+    """Bring one column of the records into stored form, in place."""
     name = column.name
-    types = {type(record.get(name)) for record in out}
+    values = [record.get(name) for record in out]
+    types = set(map(type, values))
     clean = _CLEAN.get(column.type)
     if (clean is not None and types <= clean) or types == {_NONE}:
         return
+    if types == {int} and column.type is ColumnType.INTEGER and _fit(values):
+        return
     convert = _CONVERT.get(column.type)
-    for position, record in enumerate(out):
-        value = record.get(name)
+    for position, value in enumerate(values):
         if value is None or (clean is not None and type(value) in clean):
             continue
         try:
@@ -103,8 +106,12 @@ def _convert(column: Column, out: list[Record], bad: dict[int, Never]) -> None:
         except Never as never:
             bad.setdefault(position, never)
             continue
-        if new is not value:
-            out[position] = {**record, name: new}
+        if type(new) is not type(value) or new != value:
+            out[position] = {**out[position], name: new}
+
+
+def _fit(integers: list[Any]) -> bool:
+    return bool(min(integers) >= -(2**63) and max(integers) < 2**63)
 
 
 def record_key(dataset: Dataset, record: Record) -> bytes:

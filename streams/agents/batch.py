@@ -6,6 +6,7 @@ transaction will write and every event it stands for.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 from rules.envelope import (
     EVENT,
@@ -52,7 +53,7 @@ def plan(
     epoch, partition = origin
     folded = []
     for dataset, mine in _by_dataset(works).items():
-        if mine[0].dataset is not None and not mine[0].dataset.key and not unfit:
+        if not unfit and all(map(_only_inserts, mine)):
             folded.append((_newest(mine), _inserts(mine, epoch, partition)))
             continue
         drafts, places = _drafts(mine, epoch, partition, unfit)
@@ -77,6 +78,7 @@ def outcome(work: Work) -> WriteOutcome:
     """Return what is kept of the entry."""
     entry = work.placed.entry
     became = [applied.outcome for applied in work.applied.values()]
+    inserted = len(work.rows) + became.count(Outcome.INSERTED)
     return WriteOutcome(
         entry.id,
         entry.part,
@@ -88,7 +90,7 @@ def outcome(work: Work) -> WriteOutcome:
         work.placed.item,
         len(work.records),
         entry.rejected if isinstance(entry, Write) else 0,
-        became.count(Outcome.INSERTED),
+        inserted,
         became.count(Outcome.REPLACED),
         became.count(Outcome.IGNORED),
         0,
@@ -108,19 +110,30 @@ def _newest(works: Sequence[Work]) -> Dataset:
     return max((work.dataset for work in works if work.dataset is not None), key=lambda d: d.version)
 
 
+def _only_inserts(work: Work) -> bool:
+    """Return whether no record of the entry can meet another: none has a key, none an `_id` of its own."""
+    keyed = work.dataset is None or bool(work.dataset.key)
+    return not keyed and not work.aside and isinstance(work.placed.entry, Write)
+
+
 def _inserts(works: Sequence[Work], epoch: int, partition: int) -> Folded:
-    """Return what `fold` would make of records without a key: no two are one, so each is inserted."""
+    """Return what `fold` would make of records that only are inserted, but for what became of each.
+
+    Most records come here, so it goes by the entry and not by the record.
+    """
     out = Folded()
     for work in works:
-        entry, item = work.placed.entry, work.placed.item
-        envelope = Origin(epoch, partition, work.placed.offset, 0).envelope()
-        for position, record in enumerate(work.records):
-            if position in work.aside:
-                continue
-            key = envelope + (item + position).to_bytes(4, "big")
-            first_id = entry.record_id if isinstance(entry, Redrive) else key.hex()
-            row = out.inserts[key] = Present(first_id, entry.at, without_nulls(record))
-            work.applied[position] = Applied(position, Outcome.INSERTED, first_id, entry.at, row.record)
+        placed = work.placed
+        envelope = Origin(epoch, partition, placed.offset, 0).envelope()
+        items = range(placed.item, placed.item + len(work.records))
+        keys = [envelope + item.to_bytes(4, "big") for item in items]
+        at = placed.entry.at
+        rows = [
+            Present(key.hex(), at, record if None not in record.values() else without_nulls(record))
+            for key, record in zip(keys, work.records, strict=True)
+        ]
+        work.rows = rows
+        out.inserts.update(zip(keys, rows, strict=True))
     return out
 
 
@@ -153,20 +166,9 @@ def _happened(work: Work, epoch: int, partition: int) -> Iterator[Happened]:
     if not entry.flags & EVENT or work.repeated:
         return
     stored = persists(work)
-    items: list[int] = []
-    images: list[Record] = []
-    for position, record in enumerate(work.records):
-        if stored:
-            applied = work.applied.get(position)
-            if applied is None or applied.outcome is Outcome.IGNORED:
-                continue
-            image = _image(applied.image, applied.id, applied.at, work.dataset)
-        else:
-            origin = Origin(epoch, partition, work.placed.offset, work.placed.item + position)
-            image = _image(without_nulls(record), origin.text(), entry.at, None)
-        items.append(work.placed.item + position)
-        images.append(image)
+    items, rows = _told(work, epoch, partition, stored)
     if items:
+        untimed = stored and work.dataset is not None and work.dataset.date is not None
         yield Happened(
             epoch,
             work.placed.offset,
@@ -176,15 +178,34 @@ def _happened(work: Work, epoch: int, partition: int) -> Iterator[Happened]:
             entry.at,
             stored,
             items,
-            images,
+            [{**row.record, ID_FIELD: row.id} for row in rows] if untimed else _timed(rows),
         )
 
 
-def _image(record: Record, record_id: str, at: int, dataset: Dataset | None) -> Record:
-    image = {**record, ID_FIELD: record_id}
-    if dataset is None or dataset.date is None:
-        image[TIME_FIELD] = format_moment(at)
-    return image
+def _told(
+    work: Work, epoch: int, partition: int, stored: bool
+) -> tuple[list[int], Sequence[Present | Applied]]:
+    """Return the items of an entry's records that happened, and how each stands after it."""
+    first, entry = work.placed.item, work.placed.entry
+    if not stored:
+        ids = (Origin(epoch, partition, work.placed.offset, first + i).text() for i in count())
+        published = [Present(i, entry.at, without_nulls(r)) for i, r in zip(ids, work.records, strict=False)]
+        return list(range(first, first + len(published))), published
+    if work.rows:
+        return list(range(first, first + len(work.rows))), work.rows
+    changed = {p: a for p, a in work.applied.items() if a.outcome is not Outcome.IGNORED}
+    return [first + position for position in changed], list(changed.values())
+
+
+def _timed(rows: Sequence[Present | Applied]) -> list[Record]:
+    """Return the images of rows whose dataset has no date column; those of one entry arrived together."""
+    images: list[Record] = []
+    at, time = 0, format_moment(0)
+    for row in rows:
+        if row.at != at:
+            at, time = row.at, format_moment(row.at)
+        images.append({**row.record, ID_FIELD: row.id, TIME_FIELD: time})
+    return images
 
 
 def _set_aside(work: Work, epoch: int, partition: int) -> Iterator[Quarantined]:

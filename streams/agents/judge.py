@@ -8,6 +8,7 @@ record that can't be read yet; all behind it waits. What is not above the last o
 
 import asyncio
 import logging
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -181,14 +182,16 @@ class Judge:
                     piece.changes.extend(self._take(book, entry))
                 elif isinstance(entry, Happened):
                     piece.arrived = entry.at
-                    for origin, record in _fresh(entry, partition, last):
-                        piece.events += 1
-                        last = (origin.epoch, origin.offset, origin.item)
-                        piece.matches.extend(self._match(book, entry, record, origin, now))
+                    start = _first_above(last, entry)
+                    for item, matches in self._matches(book, entry, start, partition, now):
+                        piece.matches.extend(matches)
                         if len(piece.matches) >= TOGETHER:
+                            last = (entry.epoch, entry.offset, item)
                             piece.place = place = replace(place, last=last)
                             yield piece
                             piece = Slice(place)
+                    piece.events += len(entry.items) - start
+                    last = max(last, (entry.epoch, entry.offset, entry.items[-1]))
             place = replace(place, next=message.offset + 1, last=last)
         piece.place = place
         yield piece
@@ -198,18 +201,25 @@ class Judge:
         if book.put(rule):
             yield rule
 
-    def _match(
-        self, book: Rulebook, happened: Happened, record: Record, origin: Origin, now: int
-    ) -> Iterator[Match]:
-        matched, errors = book.judge(happened.workspace, happened.dataset, record)
-        for rule, error in errors:
-            self._meter.count("rule_errors_total")
-            logger.debug(
-                "Rule %s/%s could not judge %s: %s", rule.workspace, rule.id, origin.text(), error,
-                extra={"action": "rule_error"},
-            )  # fmt: skip
-        for rule in matched:
-            yield Match(rule, happened, record, origin, now)
+    def _matches(
+        self, book: Rulebook, happened: Happened, start: int, partition: int, now: int
+    ) -> Iterator[tuple[int, list[Match]]]:
+        """Yield, by item, what matches the records from the `start`-th on."""
+        judge = book.judging(happened.workspace, happened.dataset)
+        if judge is None:
+            return
+        for item, record in zip(happened.items[start:], happened.records[start:], strict=True):
+            found = judge(record)
+            if found is None:
+                continue
+            origin = Origin(happened.epoch, partition, happened.offset, item)
+            for rule, error in found.failed:
+                self._meter.count("rule_errors_total")
+                logger.debug(
+                    "Rule %s/%s could not judge %s: %s", rule.workspace, rule.id, origin.text(), error,
+                    extra={"action": "rule_error"},
+                )  # fmt: skip
+            yield item, [Match(rule, happened, record, origin, now) for rule in found.matched]
 
     async def _commit(self, piece: Slice) -> None:
         before = self._places[piece.place.partition]
@@ -238,10 +248,12 @@ def _told(read: Sequence[Read]) -> Iterator[Happened]:
     return (entry for _, word in read for entry in word.entries if isinstance(entry, Happened))
 
 
-def _fresh(happened: Happened, partition: int, last: tuple[int, int, int]) -> Iterator[tuple[Origin, Record]]:
-    for item, record in zip(happened.items, happened.records, strict=True):
-        if (happened.epoch, happened.offset, item) > last:
-            yield Origin(happened.epoch, partition, happened.offset, item), record
+def _first_above(last: tuple[int, int, int], happened: Happened) -> int:
+    """Return the index of the first record above the last origin judged. Items ascend."""
+    place = (happened.epoch, happened.offset)
+    if place != last[:2]:
+        return 0 if place > last[:2] else len(happened.items)
+    return bisect_right(happened.items, last[2])
 
 
 def _raise(c: Connection, matches: Sequence[Match], due_at: int) -> list[Notification]:

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from rules.envelope import DatasetEnd, Delete, Envelope, Redrive, Write
 from rules.errors import Later, Never
+from rules.fold import Outcome as Became
 from rules.fold import Present
 from rules.schema.dataset import Dataset
 from rules.signals import Meter
@@ -183,9 +184,11 @@ class Persist:
         return result
 
     def _count(self, made: Plan) -> None:
-        stored = Counter(a.outcome.value for work in made.works for a in work.applied.values())
+        stored = Counter(a.outcome for work in made.works for a in work.applied.values())
+        stored[Became.INSERTED] += sum(len(work.rows) for work in made.works)
         for became, number in stored.items():
-            self._meter.count("records_stored_total", number, outcome=became)
+            if number:
+                self._meter.count("records_stored_total", number, outcome=became.value)
         aside = Counter(never.code.name for work in made.works for never in work.aside.values())
         for code, number in aside.items():
             self._meter.count("records_quarantined_total", number, code=code)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from rules.envelope import PERSIST, Record, Redrive, Write
 from rules.errors import DATASET_GONE, Never
-from rules.fold import Applied
+from rules.fold import Applied, Present
 from rules.schema.dataset import Dataset
 from rules.schema.stored import record_key, stored_form
 
@@ -23,12 +23,16 @@ class Placed(NamedTuple):
 
 @dataclass(slots=True)
 class Work:
-    """One entry on its way: its records in stored form, and by position what became of each."""
+    """One entry on its way: its records in stored form, and by position what became of each.
+
+    Where all its records are inserted, `rows` says as which, and `applied` is empty.
+    """
 
     placed: Placed
     dataset: Dataset | None
     records: list[Record]
     repeated: bool = False
+    rows: Sequence[Present] = ()
     applied: dict[int, Applied] = field(default_factory=dict)
     aside: dict[int, Never] = field(default_factory=dict)
 

@@ -55,6 +55,8 @@ def _verdicts(works: Sequence[Work]) -> list[bool]:
 
     What came behind its dataset's end, and merges that grew too large, say nothing of us or the database.
     """
+    if not any(work.aside for work in works):
+        return [False] * sum(len(w.records) for w in works if w.dataset is not None and not w.repeated)
     return [
         position in work.aside
         for work in works

@@ -99,7 +99,8 @@ def naive(
 
 
 def judged(book: Rulebook, record: dict[str, Any]) -> tuple[list[str], set[str]]:
-    matched, failed = book.judge("acme", "readings", record)
+    judge = book.judging("acme", "readings")
+    matched, failed = (judge and judge(record)) or ((), ())
     return [one.id for one in matched], {one.id for one, _ in failed}
 
 

@@ -76,7 +76,7 @@ def test_a_fold_leaves_what_one_record_after_the_other_leaves(
     table, told = clerk(sent, present)
     folded = fold(sent, present, ROOM)
     assert applied_to(present, folded) == table
-    became = {a.place: (a.outcome, Present(a.id, a.at, a.image)) for a in folded.applied}
+    became = {a.place: (a.outcome, Present(a.id, a.at, a.record)) for a in folded.applied}
     for place, outcome, row in told:
         if outcome is None:
             assert folded.refused[place].code is RECORD_TOO_LARGE
@@ -117,4 +117,4 @@ def test_stored_images_hold_no_nulls(sent: list[Draft], present: dict[bytes, Pre
     folded = fold(sent, present, ROOM)
     rows = [*folded.inserts.values(), *folded.updates.values()]
     assert all(None not in row.record.values() for row in rows)
-    assert all(None not in applied.image.values() for applied in folded.applied)
+    assert all(None not in applied.record.values() for applied in folded.applied)

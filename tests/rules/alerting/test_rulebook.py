@@ -4,7 +4,7 @@ from typing import Any
 
 from rules.alerting.compiled import compile_rule
 from rules.alerting.rule import Rule, next_version
-from rules.alerting.rulebook import Rulebook
+from rules.alerting.rulebook import Judged, Rulebook
 from rules.limits import Limits
 from rules.schema.dataset import ColumnType
 
@@ -17,7 +17,15 @@ def rule(where: str = "temp > 30", **more: Any) -> Rule:
 def matched(
     book: Rulebook, record: dict[str, Any], workspace: str = "acme", dataset: str = "readings"
 ) -> list[str]:
-    return [one.id for one in book.judge(workspace, dataset, record)[0]]
+    found = judged(book, record, workspace, dataset)
+    return [] if found is None else [one.id for one in found.matched]
+
+
+def judged(
+    book: Rulebook, record: dict[str, Any], workspace: str = "acme", dataset: str = "readings"
+) -> Judged | None:
+    judge = book.judging(workspace, dataset)
+    return None if judge is None else judge(record)
 
 
 def test_workspaces_and_datasets_match_without_case() -> None:
@@ -69,9 +77,10 @@ def test_a_condition_that_fails_on_an_event_is_reported_with_its_reason() -> Non
     book = Rulebook()
     book.put(rule("temp + 1 > 30"))
     book.put(rule("temp > 30", id="other"))
-    found, failed = book.judge("acme", "readings", {"temp": "warm"})
-    assert found == []
-    ((broken, why),) = failed
+    found = judged(book, {"temp": "warm"})
+    assert found is not None
+    assert found.matched == []
+    ((broken, why),) = found.failed
     assert broken.id == "hot"
     assert "'+'" in why
 
@@ -80,10 +89,13 @@ def test_a_condition_that_can_not_be_compiled_is_an_error_of_every_event_and_sto
     book = Rulebook(Limits(condition_bytes=12))
     book.put(rule("temp > 30 && temp < 50"))
     book.put(rule("temp > 30", id="fine"))
-    found, failed = book.judge("acme", "readings", {"temp": 31})
-    assert [one.id for one in found] == ["fine"]
-    assert [one.id for one, _ in failed] == ["hot"]
-    assert book.judge("acme", "readings", {})[1][0][1].startswith("The condition can't be compiled")
+    found = judged(book, {"temp": 31})
+    assert found is not None
+    assert [one.id for one in found.matched] == ["fine"]
+    assert [one.id for one, _ in found.failed] == ["hot"]
+    found = judged(book, {})
+    assert found is not None
+    assert found.failed[0][1].startswith("The condition can't be compiled")
 
 
 def test_a_column_that_becomes_a_date_time_is_compared_as_one_from_then_on() -> None:
