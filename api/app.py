@@ -45,11 +45,9 @@ def build(services: Services, lane_parts: LaneParts, origins: tuple[str, ...] = 
     lane = Lane(lane_parts, DOORS)
     rest = _rest(services)
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and lane.door(scope["path"]) is not None:
-            await lane(scope, receive, send)
-        else:
-            await rest(scope, receive, send)
+    def app(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        door = lane.door(scope["path"]) if scope["type"] == "http" else None
+        return rest(scope, receive, send) if door is None else lane.carry(door, scope, receive, send)
 
     if not origins:
         return app

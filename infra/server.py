@@ -22,6 +22,7 @@ class Server:
         config = uvicorn.Config(
             app,
             http=CorkedProtocol,
+            interface="asgi3",
             lifespan="off",
             access_log=False,
             log_config=None,

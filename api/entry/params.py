@@ -17,9 +17,9 @@ class Params:
     __slots__ = ("_known", "_values")
 
     def __init__(self, query: bytes) -> None:
-        self._known: set[str] = {"token"}
+        self._known = {"token"}
+        self._values: dict[str, str] = {}
         if not query:
-            self._values: dict[str, str] = {}
             return
         try:
             pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=_PAIRS)
@@ -78,7 +78,7 @@ class Params:
     @property
     def ignored(self) -> tuple[tuple[bytes, bytes], ...]:
         """The header that lists the parameters nobody asked for; empty where there are none."""
-        if len(self._values) == 0 or self._values.keys() <= self._known:
+        if not self._values or self._values.keys() <= self._known:
             return ()
         names = sorted(self._values.keys() - self._known)[:20]
         shown = ", ".join(name[:60].encode("ascii", "backslashreplace").decode() for name in names)

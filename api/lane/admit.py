@@ -74,6 +74,19 @@ class Admission:
             return (dataset_partition(target.workspace, target.dataset, partitions),)
         return partitions_of(dataset, partitions)
 
+    def at_once(self, workspace: str, draft: Draft, options: Options) -> Admitted | None:
+        """Return what may be written of a draft, where all of it fits what memory knows.
+
+        So do most. Of the others (None) `admit` says more.
+        """
+        dataset = self._catalogue.known(workspace, draft.dataset)
+        if dataset is None or not options.persist or draft.size > self._limits.record_bytes:
+            return None
+        checker = self._checker(dataset)
+        if not checker.fits(draft.records, plain=draft.plain):
+            return None
+        return Admitted(draft.dataset, dataset, draft.records, draft.indexes, 0, [])
+
     async def admit(self, workspace: str, draft: Draft, options: Options, grow: bool = True) -> Admitted:
         """Return what may be written of a draft.
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from api.entry.answer import Answer, Receive, Scope, Send, problem
+from api.entry.answer import Receive, Scope, Send, problem
 from api.entry.body import GoneError, receive_body
 from api.entry.gate import Gate
 from api.entry.inflight import Held, Inflight
@@ -40,6 +40,7 @@ from streams.publisher import Publisher
 logger = logging.getLogger(__name__)
 
 _METHODS: Final = ((b"allow", b"POST"),)
+_CLASSES: Final = ("", "1xx", "2xx", "3xx", "4xx", "5xx")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,31 +74,26 @@ class Lane:
         head = path.split("/", 3)
         return self._doors.get(f"/{head[1]}/{head[2]}") if len(head) > 2 else None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def carry(self, door: Door, scope: Scope, receive: Receive, send: Send) -> None:
+        """Carry a request that came to `door` from its head to its answer."""
         started = time.perf_counter()
-        door = self.door(scope["path"])
-        assert door is not None, "the app asks first"
+        request = None
         try:
-            answer = await self._carry(door, scope, receive)
+            request, target = self._identify(door, scope)
+            written = await self._receive(door, request, target, receive)
+            answer = door.answer(request, written)
         except Problem as refused:
-            answer = door.refuse(refused, _METHODS if refused.code is METHOD_NOT_ALLOWED else ())
+            headers = _METHODS if refused.code is METHOD_NOT_ALLOWED else ()
+            answer = door.refuse(refused, headers if request is None else request.params.ignored)
         except GoneError:
             return
         except Exception as error:
             logger.exception("A write failed: %s", error, extra={"action": "request_failed"})
             answer = problem(Problem(INTERNAL))
         meter = self._parts.meter
-        meter.count("requests_total", status=f"{answer.status // 100}xx")
+        meter.count("requests_total", status=_CLASSES[answer.status // 100])
         meter.time("write_seconds", time.perf_counter() - started)
         await answer.send(send)
-
-    async def _carry(self, door: Door, scope: Scope, receive: Receive) -> Answer:
-        request, target = self._identify(door, scope)
-        try:
-            written = await self._receive(door, request, target, receive)
-        except Problem as refused:
-            return door.refuse(refused, request.params.ignored)
-        return door.answer(request, written)
 
     async def _receive(self, door: Door, request: Request, target: Target, receive: Receive) -> Written:
         parts = self._parts
@@ -141,7 +137,8 @@ class Lane:
                 return _stored_before(claim, found, reading)
         grow = not (reading.options.atomic and reading.refused)
         admitted = [
-            await parts.admission.admit(target.workspace, draft, reading.options, grow)
+            parts.admission.at_once(target.workspace, draft, reading.options)
+            or await parts.admission.admit(target.workspace, draft, reading.options, grow)
             for draft in reading.drafts
         ]
         accepted = sum(len(one.records) for one in admitted)

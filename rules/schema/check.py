@@ -76,6 +76,10 @@ class Checker:
         self._quick = compile_schema(quick_schema(dataset, self._limits.nesting))
         self._recursive = dataset.declared and follows_references(dataset.schema)
 
+    def fits(self, records: list[Any], *, plain: bool) -> bool:
+        """Return whether all records may enter as they are, and need nothing."""
+        return self._quickly(records) and (plain or all(map(self._is_clean, records)))
+
     def check(self, records: list[Any], *, plain: bool, keep: int | None = None) -> Verdict:
         """Return which records may enter, and what they need.
 
@@ -83,7 +87,7 @@ class Checker:
         and no escape of U+0000 or a lone surrogate; then no value has to be looked at twice. Why records
         were refused is said of the first `keep` of them (the limit of errors listed, unless given).
         """
-        if self._quickly(records) and (plain or all(map(self._is_clean, records))):
+        if self.fits(records, plain=plain):
             return Verdict(records)
         return self._one_by_one(records, plain, self._limits.errors_listed if keep is None else keep)
 

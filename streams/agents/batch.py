@@ -77,7 +77,7 @@ def plan(
 def outcome(work: Work) -> WriteOutcome:
     """Return what is kept of the entry."""
     entry = work.placed.entry
-    became = [applied.outcome for applied in work.applied.values()]
+    became = [applied.outcome for applied in work.applied.values()] if work.applied else []
     inserted = len(work.rows) + became.count(Outcome.INSERTED)
     return WriteOutcome(
         entry.id,

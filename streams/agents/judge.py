@@ -9,29 +9,25 @@ record that can't be read yet; all behind it waits. What is not above the last o
 import asyncio
 import logging
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
 from sqlalchemy import Connection
 
 from rules.alerting.alert import Notification
 from rules.alerting.compiled import compile_rule
-from rules.alerting.instance import Instance, instance_key, key_values
-from rules.alerting.machine import Cause, step
 from rules.alerting.rule import Rule, rule_from_json
 from rules.alerting.rulebook import Rulebook
-from rules.alerting.subscription import wants
-from rules.envelope import ID_FIELD, Happened, Origin, Record, RuleChange, Word
+from rules.envelope import Happened, Origin, RuleChange, Word
 from rules.names import fold
 from rules.signals import Meter
-from storage import alerts, deliveries, instances, offsets, quarantine, rules, subscriptions
-from storage.alerts import Raised
-from storage.instances import InstanceKey
+from storage import offsets, rules
 from storage.offsets import Place
 from storage.store import Store
 from streams.agents.partition import Seek
+from streams.agents.raising import Match, raise_alerts
 from streams.awaiting import on_loop
 from streams.catalogue import Catalogue
 from streams.log import Log, Message
@@ -47,16 +43,6 @@ TOGETHER: Final = 2_000
 
 MILLISECOND: Final = 1_000_000
 ASK_EVERY: Final = 0.25
-
-
-class Match(NamedTuple):
-    """A rule that matched a record, and when on the log's clock."""
-
-    rule: Rule
-    happened: Happened
-    record: Record
-    origin: Origin
-    now: int
 
 
 Read = tuple[Message, Word]
@@ -227,7 +213,7 @@ class Judge:
 
         def transaction(c: Connection) -> list[Notification]:
             offsets.lock(c, before, before.next)
-            told = _raise(c, piece.matches, due_at)
+            told = raise_alerts(c, piece.matches, due_at)
             for rule in piece.changes:
                 rules.put_in_force(c, before.log, before.partition, rule)
             offsets.advance(c, piece.place)
@@ -254,56 +240,3 @@ def _first_above(last: tuple[int, int, int], happened: Happened) -> int:
     if place != last[:2]:
         return 0 if place > last[:2] else len(happened.items)
     return bisect_right(happened.items, last[2])
-
-
-def _raise(c: Connection, matches: Sequence[Match], due_at: int) -> list[Notification]:
-    """Take the step for each match, in order, and keep what it brings about.
-
-    A record that the database refused had its event already (persist appends first); it raises nothing.
-    """
-    matches = _stored(c, matches)
-    remembered: dict[InstanceKey, Instance | None] = dict(_remembered(c, matches))
-    changed: dict[InstanceKey, Instance] = {}
-    raised: list[Raised] = []
-    told: list[tuple[Rule, Notification]] = []
-    for match in matches:
-        values = key_values(match.rule, match.record)
-        key = (fold(match.rule.workspace), match.rule.id, instance_key(values))
-        cause = Cause(match.happened.workspace, match.happened.dataset, match.record, match.origin)
-        outcome = step(match.rule, remembered.get(key), values, cause, match.now)
-        if outcome.instance is not None and outcome.alerts:
-            remembered[key] = changed[key] = outcome.instance
-        raised.extend(Raised(alert, match.origin) for alert in outcome.alerts)
-        told.extend((match.rule, one) for one in outcome.notifications)
-    instances.keep(c, changed.values())
-    alerts.keep(c, raised, [one for _, one in told])
-    deliveries.owe(c, _owed(c, told), due_at)
-    return [one for _, one in told]
-
-
-def _stored(c: Connection, matches: Sequence[Match]) -> Sequence[Match]:
-    """Leave out the records that are set aside, under their own origin or, redriven, under their first."""
-    if not matches:
-        return matches
-    aside = quarantine.aside(c, sorted({text for match in matches for text in _names(match)}))
-    return [match for match in matches if aside.isdisjoint(_names(match))] if aside else matches
-
-
-def _names(match: Match) -> tuple[str, str]:
-    return match.origin.text(), str(match.record.get(ID_FIELD))
-
-
-def _remembered(c: Connection, matches: Sequence[Match]) -> Mapping[InstanceKey, Instance]:
-    # without a cooldown too: a later version may have one, and counts from the last alert
-    wanted = {
-        (fold(m.rule.workspace), m.rule.id, instance_key(key_values(m.rule, m.record))) for m in matches
-    }
-    return instances.find(c, wanted)
-
-
-def _owed(c: Connection, told: Sequence[tuple[Rule, Notification]]) -> Iterator[tuple[str, str]]:
-    listening = {w: subscriptions.listing(c, w) for w in {fold(one.alert.workspace) for _, one in told}}
-    for rule, one in told:
-        for subscription in listening[fold(one.alert.workspace)]:
-            if wants(subscription, rule):
-                yield one.id, subscription.id

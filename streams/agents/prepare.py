@@ -1,8 +1,8 @@
 """Entries of a batch brought into stored form, each with what is known of it so far."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from rules.envelope import PERSIST, Record, Redrive, Write
 from rules.errors import DATASET_GONE, Never
@@ -13,7 +13,7 @@ from rules.schema.stored import record_key, stored_form
 Recorded = Write | Redrive
 
 
-class Placed(NamedTuple):
+class Placed(Struct, frozen=True):
     """An entry with its envelope's offset and the item number of its first record."""
 
     offset: int
@@ -21,8 +21,7 @@ class Placed(NamedTuple):
     entry: Recorded
 
 
-@dataclass(slots=True)
-class Work:
+class Work(Struct):
     """One entry on its way: its records in stored form, and by position what became of each.
 
     Where all its records are inserted, `rows` says as which, and `applied` is empty.
@@ -33,8 +32,8 @@ class Work:
     records: list[Record]
     repeated: bool = False
     rows: Sequence[Present] = ()
-    applied: dict[int, Applied] = field(default_factory=dict)
-    aside: dict[int, Never] = field(default_factory=dict)
+    applied: dict[int, Applied] = {}
+    aside: dict[int, Never] = {}
 
 
 def records_of(entry: Recorded) -> list[Record]:
