@@ -204,7 +204,7 @@ def _engine(connect: Callable[[], sqlite3.Connection]) -> Engine:
 
 def _open_writer(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
-    raw = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512)
+    raw = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=2048)
     raw.execute(f"PRAGMA busy_timeout={BUSY_MS}")
     raw.execute("PRAGMA journal_mode=WAL")
     raw.execute("PRAGMA synchronous=FULL")

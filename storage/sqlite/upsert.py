@@ -4,7 +4,7 @@ Measured beside a loaded event loop: `executemany` gives up the GIL for every ro
 with the values of a hundred rows does so once.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import chain
 from typing import Any, Final, NamedTuple
@@ -37,15 +37,19 @@ def insert_rows(
     if not rows:
         return
     table = table_of(dataset)
+    head, row = _insert(table)
     flat = _tuples(dataset, partition, rows)
     most = max(1, min(ROWS, PARAMETERS // len(table.columns)))
     raw = connection.connection.cursor()
     try:
-        for start in range(0, len(flat), most):
-            part = flat[start : start + most]
-            raw.execute(_insert_sql(table, len(part)), tuple(chain.from_iterable(part)))
-            if raw.rowcount != len(part):
+        start = 0
+        for step in _steps(len(flat), most):
+            values = ", ".join([row] * step)
+            part = flat[start : start + step]
+            raw.execute(f"{head}{values} ON CONFLICT DO NOTHING", tuple(chain.from_iterable(part)))
+            if raw.rowcount != step:
                 raise Mismatch
+            start += step
     finally:
         raw.close()
 
@@ -80,10 +84,18 @@ def _tuples(dataset: Dataset, partition: int, rows: Mapping[bytes, Present]) -> 
 
 
 @lru_cache(maxsize=4096)
-def _insert_sql(table: Table, rows: int) -> str:
-    one = str(insert(table).compile(dialect=_DIALECT))
-    group = one[one.index("VALUES ") + len("VALUES ") :]
-    return one + f", {group}" * (rows - 1) + " ON CONFLICT DO NOTHING"
+def _insert(table: Table) -> tuple[str, str]:
+    """Return an INSERT up to its VALUES, and the placeholders of one row."""
+    head, _, row = str(insert(table).compile(dialect=_DIALECT)).partition("VALUES ")
+    return f"{head}VALUES ", row
+
+
+def _steps(rows: int, most: int) -> Iterator[int]:
+    """Cut a number of rows into few different ones, so that the statements the driver prepared come again."""
+    while rows:
+        step = most if rows >= most else 1 << (rows.bit_length() - 1)
+        yield step
+        rows -= step
 
 
 class _Update(NamedTuple):
