@@ -72,8 +72,8 @@ async def streaming(url: str, token: str, last_id: str | None = None) -> AsyncIt
 async def _read(answer: aiohttp.ClientResponse, stream: Stream, greeting: bytes) -> None:
     try:
         await stream._take(greeting.decode())
-        while True:
-            await stream._take((await answer.content.readuntil(b"\n\n")).decode())
+        while block := await answer.content.readuntil(b"\n\n"):  # nothing: it was closed in good order
+            await stream._take(block.decode())
     except (aiohttp.ClientError, asyncio.IncompleteReadError, ConnectionError):
         return
     finally:
