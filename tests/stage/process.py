@@ -12,13 +12,35 @@ from collections.abc import Mapping, Sequence
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 from tests.stage.patience import eventually_sync
 
 SERVE: Final = (sys.executable, "-m", "infra.cli", "serve")
 HOUSE: Final = Path(__file__).resolve().parents[2]
 TAIL: Final = 4_000
+
+
+class Process(Protocol):
+    """What a broker's process can be asked; `subprocess.Popen` is one."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """Return its exit status (negative: of a signal), None while it runs."""
+        ...
+
+    def wait(self, timeout: float) -> int:
+        """Return its exit status once it has ended. Raises: subprocess.TimeoutExpired."""
+        ...
+
+    def send_signal(self, sig: int) -> None:
+        """Send it a signal; nothing happens where it has ended."""
+        ...
+
+    def kill(self) -> None:
+        """Send it SIGKILL."""
+        ...
 
 
 class Broker:
@@ -42,7 +64,7 @@ class Broker:
         self._command = tuple(command)
         self._ready_within = ready_within
         self._log = self.root / "log"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
 
     @property
     def url(self) -> str:
@@ -72,18 +94,21 @@ class Broker:
         assert self._process is None, "the broker runs already"
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("SLUICE_")}
         own = {"SLUICE_PORT": str(self.port), "SLUICE_DATA": str(self.data)}
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self._command,
-                cwd=HOUSE,
-                env={**inherited, **own, **self.env, **(env or {})},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+        self._process = self._launch({**inherited, **own, **self.env, **(env or {})}, self._log)
         if wait:
             self.until_ready()
         return self
+
+    def _launch(self, env: Mapping[str, str], log: Path) -> Process:
+        with log.open("ab") as output:
+            return subprocess.Popen(
+                self._command,
+                cwd=HOUSE,
+                env=dict(env),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
 
     def until_ready(self) -> None:
         """Return once `/ready` answers 200.
@@ -151,7 +176,7 @@ class Broker:
         try:
             return self.start()
         except BaseException:
-            self._clear()
+            self.close()
             raise
 
     def __exit__(
@@ -159,13 +184,14 @@ class Broker:
     ) -> None:
         if error is not None:
             error.add_note(f"the broker's log ends with:\n{self.logs[-TAIL:]}")
-        self._clear()
+        self.close()
 
-    def _clear(self) -> None:
+    def close(self) -> None:
+        """Kill it and remove its data."""
         self.kill()
         shutil.rmtree(self.root, ignore_errors=True)
 
-    def _running(self) -> subprocess.Popen[bytes]:
+    def _running(self) -> Process:
         assert self._process is not None, "the broker does not run; start it"
         return self._process
 
