@@ -1,120 +1,205 @@
-"""Writers that never rest, and an account of what they were told."""
+"""Clients that write, delete and change rules while the broker is killed, again and again.
+
+Each is a loop of cycles. What has an Idempotency-Key, or is harmless twice, is sent until it is answered,
+over however many starts; what has none is sent once, and not answered it may be there or not.
+"""
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from itertools import count
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
 
+from tests.crash.account import WORKSPACE, Account, Body, Sent, Told
 from tests.stage.process import Broker
 
-WORKSPACE = "acme"
-PLAIN, KEYED = "plain", "keyed"
-EVERY = 5
-"""Every so many records one matches the rule."""
+AGAIN_EVERY: Final = 0.02
+THINKS: Final = 0.03
+"""Seconds between two cycles of a client, on the average."""
+REMEMBERED: Final = 40
 
-_GONE = (aiohttp.ClientError, TimeoutError, ConnectionError)
-
-
-@dataclass
-class Account:
-    """Numbers of records by dataset: sent, acknowledged; and requests with a key that nobody answered."""
-
-    sent: dict[str, set[int]] = field(default_factory=lambda: {PLAIN: set(), KEYED: set()})
-    told: dict[str, set[int]] = field(default_factory=lambda: {PLAIN: set(), KEYED: set()})
-    unanswered: list[tuple[str, str, list[dict[str, Any]]]] = field(default_factory=list)
-    statuses: dict[int, int] = field(default_factory=dict)
+_GONE: Final = (aiohttp.ClientError, TimeoutError, ConnectionError)
 
 
-@dataclass
+class Gone(Exception):
+    """Nobody answered, or nobody knows: it may have been done."""
+
+
 class Load:
-    """Sends writes to a broker from several tasks. Numbers never come twice, over all rounds."""
+    """What all clients of one broker share: the connection, the account, and when to rest.
 
-    broker: Broker
-    session: aiohttp.ClientSession
-    chance: random.Random
-    account: Account = field(default_factory=Account)
-    _numbers: "count[int]" = field(default_factory=count)
+    `hurry` is what thinking times are multiplied with.
+    """
 
-    async def post(self, path: str, body: Any, **headers: str) -> tuple[int, Any]:
-        """Send one request; raises what aiohttp raises where nobody answers."""
-        async with self.session.post(self.broker.url + path, json=body, headers=headers) as answer:
-            return answer.status, await answer.json(content_type=None)
+    def __init__(self, broker: Broker, session: aiohttp.ClientSession, seed: str) -> None:
+        self.broker = broker
+        self.session = session
+        self.seed = seed
+        self.account = Account()
+        self.alive = asyncio.Event()
+        self.alive.set()
+        self.hurry = 1.0
+        self.grown = 0
+        self.growing = asyncio.Lock()
+        self._go = asyncio.Event()
+        self._parked = 0
+        self._changed = asyncio.Condition()
+        self._clients: list[asyncio.Task[None]] = []
 
-    async def prepare(self, hook: str | None = None) -> None:
-        """Make the datasets, the rule, and a subscription for `hook`."""
-        properties = {"id": {"type": "string"}, "n": {"type": "integer"}}
-        declared = {
-            "datasetId": KEYED,
-            "schema": {"type": "object", "properties": properties},
-            "columnMapping": {"key": "id"},
-        }
-        assert (await self.post(f"/v1/datasets/{WORKSPACE}", {"dataset": declared}))[0] == 201
-        for name in (PLAIN, KEYED):
-            rule = {"id": f"fifth_{name}", "on": name, "where": f"n % {EVERY} == 0"}
-            assert (await self.post(f"/v1/rules/{WORKSPACE}", rule))[0] == 201
-        if hook is not None:
-            subscription = {"kind": "webhook", "url": hook}
-            assert (await self.post(f"/v1/subscriptions/{WORKSPACE}", subscription))[0] == 201
-        for name in (PLAIN, KEYED):
-            assert await self.write(name, 1, wait=True)
+    async def ask(self, method: str, path: str, body: Any = None, key: str | None = None) -> tuple[int, Any]:
+        """Send one request and return (status, body decoded).
 
-    async def write(self, dataset: str, size: int, *, wait: bool = False, keyed: bool = False) -> bool:
-        """Send a write of `size` new records, and put down what was answered."""
-        numbers = [next(self._numbers) for _ in range(size)]
-        body = [self.record(dataset, n) for n in numbers]
-        self.account.sent[dataset].update(numbers)
-        headers = {"Idempotency-Key": f"k{numbers[0]}"} if keyed else {}
-        path = f"/v1/{'write' if wait else 'record'}/{WORKSPACE}/{dataset}"
+        Raises: Gone. A status of 5xx but 503 and 504 is put down as wrong.
+        """
+        headers = {} if key is None else {"Idempotency-Key": key}
         try:
-            status, _ = await self.post(path, body, **headers)
-        except _GONE:
-            if keyed:
-                self.account.unanswered.append((path, headers["Idempotency-Key"], body))
+            async with self.session.request(
+                method, self.broker.url + path, json=body, headers=headers
+            ) as answer:
+                told = await answer.json(content_type=None) if answer.status != 204 else None
+                status = answer.status
+        except _GONE as gone:
+            raise Gone from gone
+        self.account.answers[status] = self.account.answers.get(status, 0) + 1
+        if status >= 500 or status == 429:
+            if status not in (503, 504):
+                self.account.wrong.append(f"{method} {path}: {status} {told}")
+            raise Gone
+        return status, told
+
+    async def back(self) -> None:
+        """Return once it is worth asking again."""
+        await asyncio.sleep(AGAIN_EVERY)
+        await self.alive.wait()
+
+    async def sure(
+        self, method: str, path: str, body: Any = None, key: str | None = None
+    ) -> tuple[int, Any, bool]:
+        """Send until it is answered; return also whether it was the first time."""
+        first = True
+        while True:
+            try:
+                return *(await self.ask(method, path, body, key)), first
+            except Gone:
+                first = False
+                await self.back()
+
+    async def write(
+        self, path: str, records: Sequence[Sent], *, key: str | None, expect: Sequence[int] = (200, 202)
+    ) -> bool:
+        """Write records, and put down what was told; with a key until it is told."""
+        body = [one.body for one in records]
+        try:
+            if key is None:
+                status, told = await self.ask("POST", path, body)
+            else:
+                status, told, _ = await self.sure("POST", path, body, key)
+        except Gone:
+            await self.back()
             return False
-        self.account.statuses[status] = self.account.statuses.get(status, 0) + 1
-        if status in (200, 202):
-            self.account.told[dataset].update(numbers)
-        elif keyed and status in (503, 504):
-            self.account.unanswered.append((path, headers["Idempotency-Key"], body))
-        return status in (200, 202)
+        if status not in expect:
+            self.account.wrong.append(f"POST {path}: {status} {told}")
+            return False
+        self.account.told(list(records))
+        if key is not None:
+            self.account.again.append(Told(path, key, body, told["writeId"]))
+            del self.account.again[:-REMEMBERED]
+        return True
 
-    def record(self, dataset: str, number: int) -> dict[str, Any]:
-        return {"n": number} if dataset == PLAIN else {"id": f"r{number}", "n": number}
+    def begin(self, clients: Sequence["Client"]) -> None:
+        """Let clients live; they rest until `work`."""
+        self._clients = [asyncio.create_task(client.live(), name=client.name) for client in clients]
 
-    async def run(self, tasks: int, keys: bool = True) -> None:
-        """Write from several tasks until it is cancelled."""
+    def work(self, hurry: float = 1.0) -> None:
+        """Let the clients go."""
+        self.hurry = hurry
+        self._go.set()
 
-        async def one() -> None:
+    async def rest(self, deadline: float = 60.0) -> None:
+        """Return once every client has ended its cycle, all it was sure of answered.
+
+        Raises: TimeoutError; and what a client failed with.
+        """
+        self._go.clear()
+        async with asyncio.timeout(deadline), self._changed:
+            await self._changed.wait_for(lambda: self._parked == len(self._clients) or self._failed())
+        for client in self._clients:
+            if client.done():
+                client.result()
+
+    async def turn(self) -> None:
+        """Called by a client between two cycles: return when it may begin the next."""
+        if self._go.is_set():
+            return
+        async with self._changed:
+            self._parked += 1
+            self._changed.notify_all()
+        await self._go.wait()
+        self._parked -= 1
+
+    async def tell(self) -> None:
+        """Wake who waits for the clients."""
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def end(self) -> None:
+        """End the clients."""
+        for client in self._clients:
+            client.cancel()
+        await asyncio.gather(*self._clients, return_exceptions=True)
+
+    def _failed(self) -> bool:
+        return any(client.done() for client in self._clients)
+
+
+class Client(ABC):
+    """One client. What it decides comes from the seed and its name."""
+
+    def __init__(self, name: str, load: Load) -> None:
+        self.name = name
+        self.load = load
+        self.account = load.account
+        self.chance = random.Random(f"{load.seed}/{name}")
+
+    async def live(self) -> None:
+        """Do cycles for ever."""
+        try:
             while True:
-                answered = await self.write(
-                    self.chance.choice((PLAIN, KEYED)),
-                    self.chance.choice((1, 1, 3, 20)),
-                    wait=self.chance.random() < 0.3,
-                    keyed=keys and self.chance.random() < 0.3,
-                )
-                if not answered:
-                    await asyncio.sleep(0.01)
+                await self.load.turn()
+                await self.cycle()
+                await asyncio.sleep(self.chance.expovariate(1) * THINKS * self.load.hurry)
+        finally:
+            await self.load.tell()
 
-        await asyncio.gather(*(one() for _ in range(tasks)))
+    @abstractmethod
+    async def cycle(self) -> None:
+        """Do one thing, to its end."""
 
-    async def again(self) -> None:
-        """Send once more what had a key and was not answered; all of it is acknowledged then."""
-        unanswered, self.account.unanswered = self.account.unanswered, []
-        for path, key, body in unanswered:
-            status, _ = await self.post(path, body, **{"Idempotency-Key": key})
-            assert status in (200, 202), status
-            self.account.told[KEYED if KEYED in path else PLAIN].update(record["n"] for record in body)
+    def key(self) -> str:
+        """Return an Idempotency-Key."""
+        return f"{self.name}-{self.chance.getrandbits(64):016x}"
+
+    def path(self, dataset: str, wait: bool, **query: str) -> str:
+        """Return where to write."""
+        asked = "&".join(f"{name}={value}" for name, value in query.items())
+        return f"/v1/{'write' if wait else 'record'}/{WORKSPACE}/{dataset}?{asked}"
+
+    def send(self, dataset: str, body: Body, *, happens: bool = True) -> Sent:
+        """Note a record that is about to be sent."""
+        return self.account.send(dataset, self.name, body, happens=happens)
 
 
 @asynccontextmanager
-async def loading(broker: Broker, seed: int) -> AsyncIterator[Load]:
-    """Give writers to a broker that runs."""
-    timeout = aiohttp.ClientTimeout(total=20)
+async def loading(broker: Broker, seed: str) -> AsyncIterator[Load]:
+    """Give clients to a broker that runs."""
+    timeout = aiohttp.ClientTimeout(total=60)
     headers = {"Authorization": f"Bearer {broker.token}"}
     async with aiohttp.ClientSession(timeout=timeout, headers=headers) as session:
-        yield Load(broker, session, random.Random(seed))
+        load = Load(broker, session, seed)
+        try:
+            yield load
+        finally:
+            await load.end()

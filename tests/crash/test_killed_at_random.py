@@ -1,48 +1,49 @@
-"""SIGKILL at any moment, over and over, under load: what clients were told is what is stored and alerted."""
+"""SIGKILL at any moment, over and over: under load, idle, during a start and during a stop."""
 
 import asyncio
-import os
-import random
+from signal import SIGTERM
 
-from tests.crash.books import raised, settled
-from tests.crash.load import WORKSPACE, loading
-from tests.stage.collector import Collector
-from tests.stage.events import streaming
-from tests.stage.patience import eventually
-from tests.stage.process import Broker
+import pytest
 
-ROUNDS = int(os.environ.get("CRASH_ROUNDS", "5"))
-SEED = int(os.environ.get("CRASH_SEED", random.randrange(2**32)))
-LONGEST = 1.0
+from tests.crash.nest import Nest
+from tests.crash.report import RANDOM, said
+from tests.crash.rig import Rig, rigged
+from tests.crash.seed import ERA, ROUNDS, SEED, shared
+
+ERAS = [(number, min(ERA, ROUNDS - begin)) for number, begin in enumerate(range(0, ROUNDS, ERA))]
+LONGEST = {"burst": 1.2, "idle": 0.4, "start": 2.5, "stop": 0.5}
+"""Seconds within which the kill comes: from the first write, the rest, the start, the signal to stop."""
 
 
-async def test_no_moment_to_be_killed_at_loses_or_doubles_anything() -> None:
-    print(f"CRASH_SEED={SEED} CRASH_ROUNDS={ROUNDS}")
-    chance = random.Random(SEED)
-    with Collector() as receiver, Broker({"SLUICE_ALLOW_PRIVATE_TARGETS": "true"}) as broker:
-        async with loading(broker, SEED) as load:
-            await load.prepare(receiver.url)
-            url = f"{broker.url}/v1/alerts/{WORKSPACE}/stream"
-            seen: list[str] = []
-            last: str | None = None
-            for _ in range(ROUNDS):
-                async with streaming(url, broker.token, last or "from the beginning") as stream:
-                    writing = asyncio.ensure_future(load.run(6))
-                    await asyncio.sleep(chance.uniform(0.05, LONGEST))
-                    await asyncio.to_thread(broker.kill)
-                    writing.cancel()
-                    await asyncio.gather(writing, return_exceptions=True)
-                    await asyncio.wait_for(stream.ended.wait(), 10)
-                seen += stream.ids
-                last = seen[-1] if seen else None
-                await asyncio.to_thread(broker.start)
-                await load.again()
-            assert not load.account.statuses.keys() - {200, 202, 503}, load.account.statuses
-            async with streaming(url, broker.token, last or "from the beginning") as stream:
-                await settled(load)
-                due = raised(broker.data)
-                await stream.until(lambda sent: len(sent) + len(seen) >= len(due), deadline=20)
-                seen += stream.ids
-            assert len(seen) == len(set(seen))
-            assert set(seen) == set(due)
-            await eventually(lambda: set(receiver.ids()) == set(due), deadline=20)
+@pytest.mark.parametrize(("era", "rounds"), shared(ERAS))
+async def test_no_moment_to_be_killed_at_loses_doubles_or_invents_anything(
+    era: int, rounds: int, nest: Nest
+) -> None:
+    seed = f"{SEED}-{era}"
+    print(f"\n  CRASH_SEED={SEED}, kills {era * ERA + 1} to {era * ERA + rounds}", flush=True)
+    async with rigged(nest, f"{seed}-random") as rig:
+        for number in range(rounds):
+            kind = rig.chance.choice(("burst", "burst", "burst", "idle", "start", "stop"))
+            moment = rig.chance.uniform(0.02, LONGEST[kind])
+            await killed(rig, kind, moment)
+            seconds = await rig.again()
+            found = await rig.audit()
+            said(RANDOM, f"{era * ERA + number + 1}: {kind} {moment:.2f} s", rig.load.account, found, seconds)
+
+
+async def killed(rig: Rig, kind: str, moment: float) -> None:
+    """Kill the broker at a moment: the one place where a test sleeps because the time is the point."""
+    if kind == "idle":
+        await rig.load.rest()
+    else:
+        rig.load.work(hurry=rig.chance.choice((0.0, 0.3, 1.0)))
+        await rig.until_written(1)
+    if kind == "start":
+        await asyncio.to_thread(rig.broker.kill)
+        rig.broker.start(wait=False)
+    elif kind == "stop":
+        rig.broker.send(SIGTERM)
+    await asyncio.sleep(moment)
+    rig.load.alive.clear()
+    await asyncio.to_thread(rig.broker.kill)
+    rig.kills += 1

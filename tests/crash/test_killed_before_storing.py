@@ -2,46 +2,56 @@
 
 import asyncio
 
-from tests.crash.books import settled
-from tests.crash.load import KEYED, PLAIN, WORKSPACE, Load, loading
+from tests.crash.account import KEPT, KEYED, PLAIN, WIDE, WORKSPACE, Body
+from tests.crash.nest import Nest
+from tests.crash.rig import Rig, rigged
+from tests.crash.seed import SEED
+from tests.crash.table import BY_NAME
 from tests.stage.lock import locked
-from tests.stage.process import Broker
 from tests.stage.stored import stored
+
+Writes = list[tuple[str, str, list[Body]]]
+"""Dataset, client and records of each."""
 
 TEXT = "x" * 5_000
 BIG = 4_000
 """Records of 5 KB: ten times what a partition takes in one chunk."""
 
 
-async def test_what_was_acknowledged_and_not_stored_is_stored_once_after_two_kills() -> None:
-    with Broker() as broker:
-        async with loading(broker, 1) as load:
-            await load.prepare()
-            assert await big(load, range(100)) == 202
-            with locked(broker.data):
-                small = (
-                    load.write(dataset, n) for n in (1, 2, 5) for _ in range(50) for dataset in (PLAIN, KEYED)
-                )
-                assert all(await asyncio.gather(*small))
-                large = [await big(load, range(start, start + 100)) for start in range(100, BIG, 100)]
-                assert set(large) == {202}
-                assert len(stored(broker.data, WORKSPACE, PLAIN)) == 1
-                await asyncio.to_thread(broker.kill)
-            broker.start(wait=False)
-            await asyncio.sleep(1.0)  # somewhere in its start: there is no signal for the middle of things
-            await asyncio.to_thread(broker.kill)
-            await asyncio.to_thread(broker.start)
-            await settled(load)
-            for dataset in (PLAIN, KEYED):
-                assert len(stored(broker.data, WORKSPACE, dataset)) == len(load.account.sent[dataset])
-            last = {"n": BIG, "text": TEXT}
-            assert (await load.post(f"/v1/write/{WORKSPACE}/big?timeout=30", [last]))[0] == 200
-            found = sorted(record["n"] for record in stored(broker.data, WORKSPACE, "big"))
-            assert found == list(range(BIG + 1))
+async def test_what_was_acknowledged_and_not_stored_is_stored_once_after_two_kills(nest: Nest) -> None:
+    async with rigged(nest, f"{SEED}-storing") as rig:
+        await written(rig, [(PLAIN, "first", [{"by": "first"}]), (WIDE, "first", [{"text": TEXT}])])
+        with locked(rig.broker.data):
+            small: Writes = [
+                (PLAIN, f"small{place}", [{}] * size) for size in (1, 2, 5) for place in range(50)
+            ]
+            keyed = [(KEYED, f"keyed{place}", [{"id": f"k{place}"}]) for place in range(50)]
+            await written(rig, [*small, *keyed])
+            for start in range(0, BIG, 100):
+                await written(rig, [(WIDE, f"big{start}", [{"text": TEXT}] * 100)])
+            assert len(stored(rig.broker.data, WORKSPACE, PLAIN)) <= 1
+            assert not stored(rig.broker.data, WORKSPACE, KEPT)
+            await asyncio.to_thread(rig.broker.kill)
+        middle = BY_NAME["persist.inserted"]
+        rig.set_trap(middle, 4)
+        rig.broker.start(wait=False)
+        await rig.dead(middle)
+        await rig.again()
+        found = await rig.audit()
+        found.right()
+        assert found.stored == rig.load.account.acknowledged
 
 
-async def big(load: Load, numbers: range) -> int:
-    """Write large records and return the status."""
-    body = [{"n": n, "text": TEXT} for n in numbers]
-    status, _ = await load.post(f"/v1/record/{WORKSPACE}/big", body)
-    return status
+async def written(rig: Rig, writes: Writes) -> None:
+    """Write at once as several clients, without waiting until it is stored; all of it is acknowledged."""
+    account = rig.load.account
+    sent = [
+        [account.send(dataset, client, dict(body)) for body in bodies] for dataset, client, bodies in writes
+    ]
+    paths = [f"/v1/record/{WORKSPACE}/{dataset}" for dataset, *_ in writes]
+    told = [rig.load.write(path, records, key=None) for path, records in zip(paths, sent, strict=True)]
+    assert all(await asyncio.gather(*told)), account.wrong[:3]
+    for records in sent:
+        for one in records:
+            if one.dataset == KEYED:
+                account.seen(KEYED, one.body["id"], one.body)

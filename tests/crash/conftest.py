@@ -1,0 +1,28 @@
+"""A nest for all tests of a process, and which tests are only for `make crash`."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.crash.nest import Nest
+
+ALL = bool(os.environ.get("CRASH_ALL"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "crash: too long for every run; `make crash` runs it")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is too long, and what the other half of `make crash` runs."""
+    kept = [item for item in items if ALL or item.get_closest_marker("crash") is None]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
+
+
+@pytest.fixture(scope="session")
+def nest() -> Iterator[Nest]:
+    made = Nest()
+    yield made
+    made.close()
