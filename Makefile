@@ -2,7 +2,7 @@
 PYTHON ?= python3
 V := .venv/bin
 
-.PHONY: help install run test lint demo bench reference lock clean
+.PHONY: help install run test crash lint demo bench reference lock clean
 
 help: ## show what there is to do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -22,6 +22,9 @@ run: install ## serve on 127.0.0.1:8080 with the embedded log and SQLite under .
 
 test: install ## every test that needs no other server
 	@$(V)/python -m pytest
+
+crash: install ## kill it between every two steps of the road, and ROUNDS=200 times at random
+	@CRASH_ROUNDS=$(or $(ROUNDS),200) $(V)/python -m tests.crash
 
 lint: install ## ruff and mypy
 	@$(V)/ruff check .
