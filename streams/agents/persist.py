@@ -154,8 +154,9 @@ class Persist:
         if self._told.get(partition) == print_of_it:
             return
         try:
-            for appended in [self._log.append(EVENTS, partition, word) for word in told]:
-                await appended
+            # one by one: a word the log takes behind one it had no room for would hide that one's events
+            for word in told:
+                await self._log.append(EVENTS, partition, word)
         except LogError as error:
             raise Later(f"the events were not appended: {error}") from error
         self._told[partition] = print_of_it
