@@ -11,6 +11,7 @@ from tempfile import mkstemp
 from typing import Final, TextIO
 
 from infra.settings import WrongSetting
+from streams.embedded.disk import make_directory, sync_directory
 
 FILE_NAME: Final = "admin-token"
 
@@ -64,7 +65,7 @@ def _read(path: Path) -> str | None:
 
 
 def _keep(path: Path, token: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_directory(path.parent)
     # mkstemp makes the file 0600 from its first moment, whatever the umask is.
     handle, made = mkstemp(prefix=f".{FILE_NAME}.", dir=path.parent)
     try:
@@ -77,8 +78,4 @@ def _keep(path: Path, token: str) -> None:
         with suppress(OSError):
             Path(made).unlink()
         raise
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    sync_directory(path.parent)

@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -31,8 +32,10 @@ class DirectoryLock:
                 f"The log in {directory} is open in process {holder}. Stop that process, or give this one "
                 f"another data directory."
             ) from error
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
+        # Only for the sentence above: a full disk must not keep anybody from starting.
+        with suppress(OSError):
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
 
     def release(self) -> None:
         """Give it back."""
