@@ -9,7 +9,7 @@ from infra.settings import Settings
 from infra.wiring import DATABASE
 from rules.errors import Later
 from storage import identity, offsets, rules
-from storage.sqlite.engine import SqliteStore
+from storage.sqlite.engine import SqliteStore, StoreFailed
 from streams.awaiting import on_loop
 from streams.embedded.log import EmbeddedLog, LogPlan
 from streams.log import LogError, LogLocked
@@ -67,7 +67,7 @@ async def _database(settings: Settings, log: EmbeddedLog, adopt: str | None) -> 
         elif adopt is not None:
             return [f"log: the log in {settings.data} is {log.identity}, not {adopt}; nothing was adopted."]
         return await on_loop(store.read(lambda c: _compare(c, log)))
-    except Later as error:
+    except (Later, StoreFailed) as error:
         return [f"database: it can't be read now: {error}."]
     finally:
         store.close()

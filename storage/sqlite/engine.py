@@ -28,7 +28,21 @@ READERS: Final = 4
 BUSY_MS: Final = 5_000
 
 _LATER: Final = frozenset(
-    {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM}
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_CANTOPEN,  # no file handle is free
+        # what a full disk or little memory looks like where SQLite grows its shared index of the WAL
+        sqlite3.SQLITE_IOERR_SHMSIZE,
+        sqlite3.SQLITE_IOERR_SHMOPEN,
+        sqlite3.SQLITE_IOERR_SHMMAP,
+        sqlite3.SQLITE_IOERR_NOMEM,
+    }
+)
+_FAILED: Final = frozenset(
+    {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOTADB}
 )
 _NEVER: Final[dict[int, Code]] = {
     sqlite3.SQLITE_TOOBIG: RECORD_TOO_LARGE,
@@ -38,7 +52,7 @@ _NEVER: Final[dict[int, Code]] = {
 
 
 class StoreFailed(Exception):
-    """The file system failed under the database; what is not committed is in doubt, the process must end."""
+    """The database's file or disk failed; what is not committed is in doubt, the process must end."""
 
 
 @dataclass(slots=True)
@@ -51,7 +65,7 @@ class SqliteStore:
     """`storage.store.Store` on the file `path`.
 
     `on_failure` is called once, from the writing thread, when the disk failed in a way that leaves the
-    process no honest way to go on.
+    process no honest way to go on; from then on every write is Later.
     """
 
     def __init__(self, path: Path, on_failure: Callable[[Exception], None] | None = None) -> None:
@@ -60,6 +74,7 @@ class SqliteStore:
         self._engine = _engine(lambda: _open_writer(path))
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closed = False
+        self._failure: StoreFailed | None = None
         self._local = threading.local()
         self._opened: list[Engine] = []
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
@@ -101,15 +116,29 @@ class SqliteStore:
             return body(connection)
 
     def _run(self) -> None:
-        with self._engine.connect() as connection:
-            while True:
-                job = self._jobs.get()
-                if job is None:
-                    return
-                jobs, last = self._gather(job)
-                self._commit(connection, jobs)
-                if last:
-                    return
+        connection: Connection | None = None
+        last = False
+        while not last and (job := self._jobs.get()) is not None:
+            jobs, last = self._gather(job)
+            begun = [job for job in jobs if job.future.set_running_or_notify_cancel()]
+            try:
+                connection = self._usable(connection)
+            except Exception as error:
+                self._fail(begun, error)
+            else:
+                self._commit(connection, begun)
+        if connection is not None:
+            connection.close()
+
+    def _usable(self, connection: Connection | None) -> Connection:
+        """Return the one connection that writes, opened where it is not open yet."""
+        if self._failure is not None:
+            # After a failed sync nobody knows what a later one means, so nothing more is committed.
+            raise Later(f"the database failed: {self._failure}")
+        if connection is None:
+            with verdicts():
+                return self._engine.connect()
+        return connection
 
     def _gather(self, first: _Job) -> tuple[list[_Job], bool]:
         jobs = [first]  # a job whose caller went away is not begun; one that is begun can't be cancelled
@@ -124,7 +153,6 @@ class SqliteStore:
         return jobs, False
 
     def _commit(self, connection: Connection, jobs: list[_Job]) -> None:
-        jobs = [job for job in jobs if job.future.set_running_or_notify_cancel()]
         if len(jobs) == 1:
             self._alone(connection, jobs[0])
         elif jobs:
@@ -136,8 +164,7 @@ class SqliteStore:
             with verdicts(), connection.begin():
                 result = job.body(connection)
         except BaseException as error:
-            job.future.set_exception(error)
-            self._look_at(error)
+            self._fail([job], error)
         else:
             job.future.set_result(result)
 
@@ -157,18 +184,22 @@ class SqliteStore:
                             raise _whole(error) from error
                         job.future.set_exception(error)
         except Exception as error:
-            verdict = error if isinstance(error, Later | Never | StoreFailed) else Later(str(error))
-            for job in jobs:
-                if not job.future.done():
-                    job.future.set_exception(verdict)
-            self._look_at(verdict)
+            known = isinstance(error, Later | Never | StoreFailed)
+            self._fail(jobs, error if known else Later(str(error)))
         else:
             for future, result in done:
                 future.set_result(result)
 
-    def _look_at(self, error: BaseException) -> None:
-        if isinstance(error, StoreFailed) and self._on_failure is not None:
-            self._on_failure(error)
+    def _fail(self, jobs: list[_Job], error: BaseException) -> None:
+        """End the jobs that have not ended, and the process where the disk failed."""
+        failed = error if isinstance(error, StoreFailed) else None
+        for job in jobs:
+            if not job.future.done():
+                job.future.set_exception(error if failed is None else Later(f"the database failed: {failed}"))
+        if failed is not None and self._failure is None:
+            self._failure = failed
+            if self._on_failure is not None:
+                self._on_failure(failed)
 
 
 def _in_transaction(connection: Connection) -> bool:
@@ -205,11 +236,15 @@ def _engine(connect: Callable[[], sqlite3.Connection]) -> Engine:
 def _open_writer(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
     raw = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=2048)
-    raw.execute(f"PRAGMA busy_timeout={BUSY_MS}")
-    raw.execute("PRAGMA journal_mode=WAL")
-    raw.execute("PRAGMA synchronous=FULL")
-    raw.execute("PRAGMA cache_size=-65536")
-    raw.execute("PRAGMA wal_autocheckpoint=4000")
+    try:
+        raw.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+        raw.execute("PRAGMA journal_mode=WAL")
+        raw.execute("PRAGMA synchronous=FULL")
+        raw.execute("PRAGMA cache_size=-65536")
+        raw.execute("PRAGMA wal_autocheckpoint=4000")
+    except BaseException:
+        raw.close()
+        raise
     return raw
 
 
@@ -231,10 +266,13 @@ def verdicts() -> Iterator[None]:
         if number is None:
             raise
         primary = number & 0xFF
-        if primary in _LATER:
+        if number in _LATER or primary in _LATER:
             raise Later(str(original)) from error
         if primary in _NEVER:
             raise Never(_NEVER[primary], str(original)) from error
-        if primary in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_READONLY):
-            raise StoreFailed(str(original)) from error
+        if primary in _FAILED:
+            name = getattr(original, "sqlite_errorname", primary)
+            raise StoreFailed(
+                f"{original} ({name}). Look at the disk; bring the file back from a copy if it is damaged"
+            ) from error
         raise

@@ -1,4 +1,4 @@
-"""Events for which the log has no room: told in order all the same, since one that overtakes hides the rest."""
+"""Events for which the log has no room: told in order all the same; one that overtakes hides the rest."""
 
 import asyncio
 
