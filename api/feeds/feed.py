@@ -1,7 +1,7 @@
 """Alerts as they come: the stored notifications of a workspace, woken after each commit of judge."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from functools import partial
 from typing import Final
 
@@ -14,7 +14,7 @@ from storage.store import Store
 from streams.awaiting import on_loop
 
 PAGE: Final = 200
-PAGE_BYTES: Final = 1024 * 1024
+PAGE_BYTES: Final = 256 * 1024
 
 
 class AlertFeed:
@@ -46,7 +46,7 @@ class AlertFeed:
         found = await on_loop(self._store.read(lambda c: alerts.feed_place(c, workspace, last_id)))
         return 0 if found is None else found
 
-    async def follow(self, workspace: str, after: int, patience: float) -> AsyncIterator[list[Told]]:
+    async def follow(self, workspace: str, after: int, patience: float) -> AsyncGenerator[list[Told], None]:
         """Yield the notifications behind `after` as they come; an empty list after `patience` seconds."""
         woken = asyncio.Event()
         waiting = self._waiting.setdefault(fold(workspace), set())

@@ -1,12 +1,14 @@
 """Live events: every record that happened, from now on, behind the same gate as judge."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
 
+from api.feeds.sse import PIECE
 from rules.envelope import Happened
 from rules.names import fold
 from streams.log import Log, LogError
@@ -26,25 +28,32 @@ class Listener:
 
     workspace: str
     dataset: str | None
-    waiting: list[bytes] = field(default_factory=list)
+    waiting: deque[bytes] = field(default_factory=deque)
     held: int = 0
     lost: bool = False
     woken: asyncio.Event = field(default_factory=asyncio.Event)
 
     def offer(self, event: bytes) -> None:
         """Hand over an event, unless the reader is too slow."""
-        if self.held + len(event) > HELD:
+        if self.lost or self.held + len(event) > HELD:
             self.lost = True
+            self.waiting.clear()
         else:
             self.waiting.append(event)
             self.held += len(event)
         self.woken.set()
 
-    def take(self) -> list[bytes]:
-        """Return what came since the last time."""
-        waiting, self.waiting, self.held = self.waiting, [], 0
-        self.woken.clear()
-        return waiting
+    def take(self) -> bytes:
+        """Return the next piece of what waits, empty where nothing does."""
+        taken: list[bytes] = []
+        size = 0
+        while self.waiting and (not taken or size + len(self.waiting[0]) <= PIECE):
+            taken.append(self.waiting.popleft())
+            size += len(taken[-1])
+        self.held -= size
+        if not self.waiting:
+            self.woken.clear()
+        return b"".join(taken)
 
 
 class LiveEvents:

@@ -1,8 +1,14 @@
 """Server-sent events as bytes (WHATWG HTML, section 9.2)."""
 
+from collections.abc import AsyncGenerator, Iterable, Iterator
+from contextlib import aclosing
 from typing import Final
 
+from starlette.responses import StreamingResponse
+from starlette.types import Send
+
 from rules.errors import OVERLOADED, Problem
+from rules.limits import KB
 from rules.signals import Meter
 from storage.alerts import Told
 
@@ -16,8 +22,26 @@ HEADERS: Final = {
 }
 
 
+PIECE: Final = 64 * KB
+"""Bytes handed to a connection at once: what a reader that takes nothing costs beside what it waits for."""
+
 STREAMS: Final = 10_000
 """Streams one process holds open at once."""
+
+
+class EventStream(StreamingResponse):
+    """An answer of events. Its generator ends when the reader leaves, also one that took nothing any more.
+
+    Starlette leaves a generator that waits at a `yield` to the garbage collector.
+    """
+
+    def __init__(self, events: AsyncGenerator[bytes, None]) -> None:
+        super().__init__(events, headers=HEADERS)
+        self._events = events
+
+    async def stream_response(self, send: Send) -> None:
+        async with aclosing(self._events):
+            await super().stream_response(send)
 
 
 class Streams:
@@ -54,3 +78,17 @@ def comment(text: str) -> bytes:
 def alert_event(told: Told) -> bytes:
     """Return a notification; its id is what `Last-Event-ID` brings back."""
     return f"event: alert\nid: {told.id}\ndata: {told.body}\n\n".encode()
+
+
+def pieces(events: Iterable[bytes]) -> Iterator[bytes]:
+    """Put events together to pieces of about `PIECE` bytes; only a single larger one makes a larger piece."""
+    held: list[bytes] = []
+    size = 0
+    for event in events:
+        if held and size + len(event) > PIECE:
+            yield b"".join(held)
+            held, size = [], 0
+        held.append(event)
+        size += len(event)
+    if held:
+        yield b"".join(held)

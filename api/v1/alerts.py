@@ -1,16 +1,16 @@
 """`/v1/alerts/{workspace}`: what was raised, acknowledgement, and the stream of changes."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
-from fastapi.responses import StreamingResponse
 from sqlalchemy import Connection
 
 from api.entry.caller import caller, json_of, object_of, params_of, services_of, still_may
 from api.entry.params import Params
-from api.feeds.sse import COMMENT_EVERY, HEADERS, alert_event, comment
+from api.feeds.sse import COMMENT_EVERY, EventStream, alert_event, comment, pieces
 from api.services import Services
 from rules.alerting.alert import Alert, acknowledge
 from rules.errors import ALERT_NOT_FOUND, BAD_PARAMETER, BAD_REQUEST, Problem
@@ -39,23 +39,27 @@ async def listing(request: Request, workspace: str) -> dict[str, Any]:
 
 
 @router.get("/v1/alerts/{workspace}/stream")
-async def stream(request: Request, workspace: str) -> StreamingResponse:
+async def stream(request: Request, workspace: str) -> EventStream:
     """Send alerts as they change, as server-sent events; `Last-Event-ID` resumes without a gap."""
     caller(request, "read", workspace)
     services = services_of(request)
     services.streams.check()
     place = await services.alerts.place(workspace, request.headers.get("last-event-id"))
-    return StreamingResponse(_events(request, services, workspace, place), headers=HEADERS)
+    return EventStream(_events(request, services, workspace, place))
 
 
-async def _events(request: Request, services: Services, workspace: str, place: int) -> AsyncIterator[bytes]:
+async def _events(
+    request: Request, services: Services, workspace: str, place: int
+) -> AsyncGenerator[bytes, None]:
     services.streams.opened("alerts")
     try:
         yield comment("here are the alerts")
-        async for page in services.alerts.follow(workspace, place, COMMENT_EVERY):
-            if not still_may(request, "read", workspace):
-                return
-            yield b"".join(alert_event(told) for told in page) if page else comment("still here")
+        async with aclosing(services.alerts.follow(workspace, place, COMMENT_EVERY)) as pages:
+            async for page in pages:
+                if not still_may(request, "read", workspace):
+                    return
+                for piece in pieces(map(alert_event, page)) if page else (comment("still here"),):
+                    yield piece
     finally:
         services.streams.closed("alerts")
 

@@ -1,41 +1,40 @@
 """`/v1/events/{workspace}[/{dataset}]/stream`: live events, from now on."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from fastapi import APIRouter, Request
-from fastapi.responses import StreamingResponse
 
 from api.entry.caller import caller, services_of, still_may
 from api.feeds.live import Listener
-from api.feeds.sse import COMMENT_EVERY, HEADERS, comment
+from api.feeds.sse import COMMENT_EVERY, EventStream, comment
 from api.services import Services
 
 router = APIRouter(tags=["events"])
 
 
 @router.get("/v1/events/{workspace}/stream")
-async def of_workspace(request: Request, workspace: str) -> StreamingResponse:
+async def of_workspace(request: Request, workspace: str) -> EventStream:
     """Send every record of a workspace as it happens, stored or only published."""
     caller(request, "read", workspace)
     return _stream(request, workspace, None)
 
 
 @router.get("/v1/events/{workspace}/{dataset}/stream")
-async def of_dataset(request: Request, workspace: str, dataset: str) -> StreamingResponse:
+async def of_dataset(request: Request, workspace: str, dataset: str) -> EventStream:
     """Send every record of a dataset as it happens, stored or only published."""
     caller(request, "read", workspace, dataset)
     return _stream(request, workspace, dataset)
 
 
-def _stream(request: Request, workspace: str, dataset: str | None) -> StreamingResponse:
+def _stream(request: Request, workspace: str, dataset: str | None) -> EventStream:
     services = services_of(request)
     services.streams.check()
     listener = services.live.listen(workspace, dataset)
-    return StreamingResponse(_events(request, services, listener), headers=HEADERS)
+    return EventStream(_events(request, services, listener))
 
 
-async def _events(request: Request, services: Services, listener: Listener) -> AsyncIterator[bytes]:
+async def _events(request: Request, services: Services, listener: Listener) -> AsyncGenerator[bytes, None]:
     """Yield events until the reader leaves or falls too far behind: then it may come again."""
     services.streams.opened("events")
     try:
@@ -48,12 +47,11 @@ async def _events(request: Request, services: Services, listener: Listener) -> A
                 yield comment("still here")
             if not still_may(request, "read", listener.workspace, listener.dataset):
                 return
-            events = listener.take()
-            if events:
-                yield b"".join(events)
             if listener.lost:
                 yield comment("too slow: events were left out; connect again")
                 return
+            if listener.waiting:
+                yield listener.take()
     finally:
         services.live.leave(listener)
         services.streams.closed("events")
