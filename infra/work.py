@@ -18,7 +18,10 @@ from streams.delivery.webhook import Webhooks
 
 PLACES: Final = 256
 EACH: Final = 16
-"""Webhook attempts under way at once, and of one subscription: sixteen that hang leave room for others."""
+"""Webhook attempts under way at once, and of one subscription while most places are free.
+
+As many connections may go to one host: an attempt that waits for one uses up its own time.
+"""
 
 SILENCE: Final = 10.0
 """Seconds after which an agent that did not poll is unhealthy; it polls each second."""
@@ -32,7 +35,7 @@ async def start_courier(
         version=version("sluice"),
         allow_private=settings.allow_private_targets,
         connections=PLACES,
-        per_host=PLACES // 4,
+        per_host=PLACES,
     )
     await webhooks.__aenter__()
     lifecycle.on_stop("webhooks", lambda: webhooks.__aexit__(None, None, None))

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
+from math import ceil
 from random import random
 from time import time_ns
 from typing import Final, TypeVar
@@ -34,6 +35,10 @@ LAST_WORD: Final = 2.0
 
 class Courier:
     """Attempts what is due: `most` attempts under way at once, `each` of them for one subscription.
+
+    The fewer places are free, the fewer a subscription may have, one at the least: as in a switch whose
+    ports share a buffer (Choudhury and Hahne, "Dynamic Queue Length Thresholds", 1998). So many receivers
+    that hang do not fill all places together, and one that is well finds some free.
 
     One courier works on a book: what is under way is known to it alone. `idle` (seconds) is the longest it
     rests without looking into the book, for what came due without a `wake`.
@@ -114,7 +119,8 @@ class Courier:
     async def _claim(self, now: int) -> None:
         page = self._each
         while (free := self._most - len(self._under_way)) > 0:
-            busy = frozenset(name for name, taken in self._places.items() if taken >= self._each)
+            share = self._share()
+            busy = frozenset(name for name, taken in self._places.items() if taken >= share)
             # The book returns what is under way again; asking for as many more makes sure of something new.
             known = sum(taken for name, taken in self._places.items() if name not in busy)
             limit = known + min(page, free)
@@ -124,12 +130,17 @@ class Courier:
                 return
             page *= 2
 
+    def _share(self) -> int:
+        """Return how many places one subscription may have now."""
+        free = self._most - len(self._under_way)
+        return max(1, ceil(self._each * free / self._most))
+
     def _begin(self, due: Due) -> bool:
         key = (due.notification_id, due.subscription_id)
         if (
             key in self._under_way
             or len(self._under_way) >= self._most
-            or self._places[due.subscription_id] >= self._each
+            or self._places[due.subscription_id] >= self._share()
         ):
             return False
         self._places[due.subscription_id] += 1

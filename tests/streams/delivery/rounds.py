@@ -65,7 +65,7 @@ async def carrying(
 ) -> AsyncIterator[Round]:
     book = book or MemoryBook()
     tally, clock = Tally(), Hands()
-    async with Webhooks(version="1", allow_private=True, deadline=deadline) as out:
+    async with Webhooks(version="1", allow_private=True, deadline=deadline, per_host=most) as out:
         courier = Courier(
             book, out, tally, most=most, each=each, idle=idle, clock=clock, chance=lambda: chance
         )

@@ -77,3 +77,22 @@ async def test_a_long_queue_of_one_subscription_is_not_read_over_and_over() -> N
             await book.until_settled(400)
     assert len(server.received) == 400
     assert book.rows_read < 400 * 8
+
+
+async def test_many_receivers_that_hang_leave_places_for_one_that_is_well() -> None:
+    gate = Event()
+    async with (
+        receiver(when(gate)) as stuck,
+        receiver(always(200)) as server,
+        carrying(most=64, each=8) as go,
+    ):
+        for number in range(20 * 30):
+            go.book.add(f"stuck{number % 20}", f"n{number}", LONG_AGO, stuck.url)
+        go.courier.wake()
+        await stuck.until(20)
+        for number in range(50):
+            go.book.add("well", f"n{number}", LONG_AGO + 1, server.url)
+        go.courier.wake()
+        await server.until(50)
+        assert stuck.peak < 64
+        gate.set()
