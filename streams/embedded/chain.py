@@ -4,7 +4,6 @@ import os
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from itertools import pairwise, takewhile
 from pathlib import Path
 from threading import Lock
@@ -21,8 +20,12 @@ from streams.embedded.segment import (
     read_messages,
     rebuild_index,
     recover_segment,
+    write_index,
 )
 from streams.log import LogFailed, LogOutOfRange, LogRefused, Message
+
+NOTED_EVERY: Final = 4 * 1024 * 1024
+"""Bytes after which the index of the segment that is written is noted: a start scans no more than this."""
 
 _INDEXES: Final = 4
 """Indexes of sealed segments kept in memory; each is below 4,096 entries a partition at 64 MB."""
@@ -40,6 +43,7 @@ class Chain:
         self.cut_bytes = cut_bytes
         self._sealed = tuple(sealed)
         self._active = active
+        self._noted = active.index.size
         self._segment_bytes = segment_bytes
         self._disk = disk
         self._indexes: OrderedDict[int, SegmentIndex] = OrderedDict()
@@ -64,6 +68,9 @@ class Chain:
             entries.append((partition, nexts[partition], payload))
             nexts[partition] += 1
         self._active.append(entries, stamp)
+        if index.size - self._noted >= NOTED_EVERY:
+            write_index(self._active.path, index)
+            self._noted = index.size
         return [offset for _, offset, _ in entries], stamp
 
     def read(self, partition: int, offset: int, end: int, max_bytes: int) -> list[Message]:
@@ -127,8 +134,9 @@ class Chain:
         with self._swapping:
             self._sealed = (*self._sealed, old.sealed())
             self._active = new
+        self._noted = new.index.size
         old.close()
-        _write_index(old.path, old.index)
+        write_index(old.path, old.index)
         return new.index
 
     def _locate(self, partition: int, offset: int) -> tuple[Path, SegmentIndex]:
@@ -146,7 +154,8 @@ class Chain:
             index = self._indexes.get(segment.head.sequence)
         if index is None:
             index = read_index(segment.path.with_suffix(".idx"), segment.head)
-            if index is None:
+            # one noted while the segment was written does not know its end
+            if index is None or index.size != segment.extent.size:
                 index = _rebuilt(segment.path, segment.head)
         self._keep(index)
         return index
@@ -209,16 +218,8 @@ def _check_order(segments: Sequence[Sealed]) -> None:
 
 def _rebuilt(path: Path, head: SegmentHead) -> SegmentIndex:
     index = rebuild_index(path, head)
-    _write_index(path, index)
+    write_index(path, index)
     return index
-
-
-def _write_index(path: Path, index: SegmentIndex) -> None:
-    # Only a shortcut: where there is no room for it, the segment is scanned.
-    with suppress(OSError):
-        draft = path.with_suffix(".tmp")
-        draft.write_bytes(index.encode())
-        draft.rename(path.with_suffix(".idx"))
 
 
 def _path(directory: Path, sequence: int) -> Path:

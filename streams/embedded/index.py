@@ -2,8 +2,9 @@
 
 The index is sparse: a partition gets an entry where a block holds its messages and its last entry is 16 KB
 or more behind. The file beside a segment is only a shortcut: it is not synced, and one that is missing,
-damaged, of another byte order or of another segment is made again by scanning. Its layout, in the machine's
-own order:
+damaged, of another byte order or of another segment is made again by scanning. While a segment is written
+its file says what was durable when it was noted; what follows is scanned. Its layout, in the machine's own
+order:
 
     magic 4 · partitions u32 · sequence u64 · salt 16 · size u64 · stamp u64 ·
     (next offset u64, entries u64) a partition · crc u32 · first offsets and positions a partition · crc u32

@@ -44,18 +44,16 @@ def blocks(fd: int, salt: bytes, position: int, end: int) -> Iterator[Block]:
         position = head.end
 
 
-def scan(fd: int, path: Path, head: SegmentHead, end: int) -> SegmentIndex:
-    """Return the index of the blocks up to `end`; its `size` is where they stop.
+def scan(fd: int, path: Path, index: SegmentIndex, end: int) -> None:
+    """Take into the index the blocks behind those it knows, up to `end`; its `size` is where they stop.
 
     Raises: LogDamaged where whole blocks contradict each other, OSError.
     """
-    index = SegmentIndex(head)
-    for block in blocks(fd, head.salt, head.size, end):
+    for block in blocks(fd, index.head.salt, index.size, end):
         try:
             index.add(block.head.end, block.head.stamp, block.rows())
         except ValueError as error:
             raise damaged(path, block.head.position, str(error)) from error
-    return index
 
 
 def later_block(fd: int, salt: bytes, position: int, end: int) -> BlockHead | None:

@@ -15,7 +15,7 @@ from streams.embedded.frames import (
     encode_block,
     encode_segment_head,
 )
-from streams.embedded.index import Extent, SegmentIndex
+from streams.embedded.index import Extent, SegmentIndex, read_index
 from streams.embedded.scan import blocks, damaged, later_block, read_head, scan
 from streams.log import LogRefused, Message
 
@@ -95,7 +95,8 @@ def recover_segment(path: Path, partitions: int, disk: Disk) -> tuple[Active, in
     try:
         size = os.fstat(fd).st_size
         head = read_head(fd, path, partitions)
-        index = scan(fd, path, head, size)
+        index = _noted(path, head, size)
+        scan(fd, path, index, size)
         torn = size - index.size
         if torn:
             later = later_block(fd, head.salt, index.size + 1, size)
@@ -112,11 +113,27 @@ def recover_segment(path: Path, partitions: int, disk: Disk) -> tuple[Active, in
     return Active(path, fd, index, disk), torn
 
 
+def write_index(path: Path, index: SegmentIndex) -> None:
+    """Note beside a segment what is in it up to where it is durable."""
+    # Only a shortcut: where there is no room for it, the segment is scanned.
+    with suppress(OSError):
+        draft = path.with_suffix(".tmp")
+        draft.write_bytes(index.encode())
+        draft.rename(path.with_suffix(".idx"))
+
+
+def _noted(path: Path, head: SegmentHead, size: int) -> SegmentIndex:
+    """Return the index that was noted while the segment was written; an empty one where none fits."""
+    index = read_index(path.with_suffix(".idx"), head)
+    return SegmentIndex(head) if index is None or index.size > size else index
+
+
 def rebuild_index(path: Path, head: SegmentHead) -> SegmentIndex:
     """Return the index of a sealed segment from its blocks. Raises: LogDamaged, OSError."""
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
-        index = scan(file.fileno(), path, head, size)
+        index = SegmentIndex(head)
+        scan(file.fileno(), path, index, size)
     if index.size != size:
         raise damaged(path, index.size, "there is no whole write here, and later files follow")
     return index
