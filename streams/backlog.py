@@ -18,14 +18,15 @@ class Backlog:
     """Counts what was appended and what persist has passed, per partition. Lives on one loop.
 
     `most` is the bytes a partition may hold (a workspace half of them), `oldest` the seconds its oldest
-    entry may wait. What stood in the log when
-    the process started is noted without a size: its age counts.
+    entry may wait. What stood in the log when the process started is noted without a size: its age counts.
+    `total` is the bytes that wait in all partitions.
     """
 
     def __init__(self, partitions: int, most: int, oldest: float) -> None:
         self._most = most
         self._oldest = oldest
         self._totals = [0] * partitions
+        self.total = 0
         self._waiting: list[deque[_Waiting]] = [deque() for _ in range(partitions)]
         self._sizes: list[dict[str, int]] = [{} for _ in range(partitions)]
 
@@ -36,6 +37,7 @@ class Backlog:
         for workspace, size in sizes.items():
             held[workspace] = held.get(workspace, 0) + size
             self._totals[partition] += size
+            self.total += size
 
     def passed(self, partition: int, next_offset: int) -> None:
         """Note that everything below `next_offset` is applied."""
@@ -43,6 +45,7 @@ class Backlog:
         while waiting and waiting[0].offset < next_offset:
             for workspace, size in waiting.popleft().sizes.items():
                 self._totals[partition] -= size
+                self.total -= size
                 left = held[workspace] - size
                 if left:
                     held[workspace] = left

@@ -2,13 +2,21 @@
 
 import time
 from collections.abc import Callable, Iterable
+from typing import Final
 
 from rules.errors import DISK_LOW, STOPPING, Problem
 from streams.backlog import Backlog
 
+DRAIN: Final = 3
+"""Bytes that storing a byte of the log takes: its event, its row, and the row again in the database's WAL."""
+
 
 class Pressure:
-    """Asked by every write before its body is read. `free` tells free disk in bytes, once a second."""
+    """Asked by every write before its body is read. `free` tells free disk in bytes, once a second.
+
+    `least` bytes stay free, and besides them what it takes to store what the log is ahead of the store: so
+    that can always be done, whatever comes.
+    """
 
     def __init__(self, backlog: Backlog, free: Callable[[], int], least: int) -> None:
         self._backlog = backlog
@@ -29,10 +37,11 @@ class Pressure:
         if now - self._looked >= 1.0:
             self._looked = now
             self._left = self._free()
-        if self._left < self._least:
+        needed = self._least + DRAIN * self._backlog.total
+        if self._left < needed:
             raise Problem(
                 DISK_LOW,
-                f"{self._left} bytes are free on the broker's disk; it takes writes from {self._least} on.",
+                f"{self._left} bytes are free on the broker's disk; it takes writes from {needed} on.",
                 retry_after=10,
             )
         self._backlog.check(workspace, partitions, now)

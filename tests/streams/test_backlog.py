@@ -70,6 +70,7 @@ def test_its_size_is_that_of_what_was_added_and_not_passed(
             model[partition][ends[partition]] = sum(step.values())
             ends[partition] += 1
         assert [backlog.size(p) for p in (0, 1)] == [sum(model[p].values()) for p in (0, 1)]
+        assert backlog.total == sum(sum(sizes.values()) for sizes in model)
 
 
 def test_what_was_found_fine_is_looked_at_again_soon() -> None:
