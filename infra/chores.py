@@ -29,7 +29,6 @@ logger = logging.getLogger(__name__)
 
 SECOND: Final = 1_000_000_000
 HOUR: Final = 3600 * SECOND
-PENDING_AFTER: Final = 5 * SECOND
 OUTCOMES_KEPT: Final = 7 * 24 * HOUR
 CLAIMS_KEPT: Final = 24 * HOUR
 
@@ -60,7 +59,7 @@ class Chores:
             seen = await self._patiently(lambda: self._renew(seen)) or seen  # noqa: B023
             self._measure()
             if turn % 5 == 0:
-                await self._patiently(lambda: self.announcer.catch_up(self.clock() - PENDING_AFTER))
+                await self._patiently(lambda: self.announcer.catch_up(self.clock()))
             if turn % 10 == 0:
                 await self._patiently(self._trim)
             if turn % 60 == 0:

@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import BigInteger, Connection, Index, delete, func, select, update
 from sqlmodel import Field, SQLModel
 
+from rules.alerting.delivery import RETRY_SECONDS, longest_wait
 from storage.alerts import NOTIFICATION
 from storage.sql import Big, table, upsert
 from storage.subscriptions import SUBSCRIPTION
@@ -112,6 +113,15 @@ def next_due(connection: Connection, now: int) -> int | None:
         .where((DELIVERY.c.due_at > now) & SUBSCRIPTION.c.disabled.is_(None))
     )
     return connection.execute(query).scalar()
+
+
+def recall(connection: Connection, now: int) -> int:
+    """Make due what is dated later than its schedule can have it, and return how many there were."""
+    found = 0
+    for attempt in range(len(RETRY_SECONDS) + 1):
+        late = (DELIVERY.c.attempt == attempt) & (DELIVERY.c.due_at > now + longest_wait(attempt))
+        found += connection.execute(update(DELIVERY).where(late).values(due_at=now)).rowcount
+    return found
 
 
 def settle(connection: Connection, tried: Iterable[Tried]) -> None:

@@ -96,9 +96,13 @@ def logged(connection: Connection, rule: Rule) -> None:
     connection.execute(update(RULE).where(where & (RULE.c.version == rule.version)).values(pending=False))
 
 
-def pending(connection: Connection, before: int) -> list[Rule]:
-    """Return the versions that wait for their messages since before this time (ns), oldest first."""
-    query = select(RULE).where(RULE.c.pending & (RULE.c.at < before)).order_by(RULE.c.at).limit(100)
+def pending(connection: Connection, before: int, now: int) -> list[Rule]:
+    """Return the versions that wait for their messages since before a time (ns), oldest first.
+
+    Those from after `now` too: the clock has gone back since they were made.
+    """
+    waits = RULE.c.pending & ((RULE.c.at < before) | (RULE.c.at > now))
+    query = select(RULE).where(waits).order_by(RULE.c.at).limit(100)
     return [_rule(row) for row in connection.execute(query).mappings()]
 
 

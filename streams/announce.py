@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from typing import Final
 
 from rules.alerting.rule import Rule
 from rules.envelope import RuleChange
@@ -14,6 +15,8 @@ from streams.topics import EVENTS
 from streams.wire import encode, join
 
 logger = logging.getLogger(__name__)
+
+PENDING_AFTER: Final = 5_000_000_000
 
 
 class Announcer:
@@ -33,10 +36,11 @@ class Announcer:
         await asyncio.gather(*(self._log.append(EVENTS, p, message) for p in range(self._log.partitions)))
         await on_loop(self._store.write(lambda c: rules.logged(c, rule)))
 
-    async def catch_up(self, before: int) -> None:
-        """Complete the changes that have been pending since before this time (ns)."""
+    async def catch_up(self, now: int) -> None:
+        """Complete the changes that have been pending for `PENDING_AFTER`; `now` is in ns."""
+        before = now - PENDING_AFTER
         try:
-            for rule in await on_loop(self._store.read(lambda c: rules.pending(c, before))):
+            for rule in await on_loop(self._store.read(lambda c: rules.pending(c, before, now))):
                 logger.warning(
                     "Rule %s/%s version %d is not in force yet; completing it.",
                     rule.workspace,

@@ -40,6 +40,14 @@ def next_attempt(attempt: int, jitter: float, retry_after: float | None) -> int 
     return round(seconds * SECOND)
 
 
+def longest_wait(attempt: int) -> int:
+    """Return the nanoseconds after which a delivery of which `attempt` tries were made is surely due.
+
+    One that is due later than that was dated by a clock that has gone back since.
+    """
+    return 2 * RETRY_SECONDS[min(max(attempt, 1), len(RETRY_SECONDS)) - 1] * SECOND
+
+
 def verdict(status: int | None) -> Verdict:
     """Return what an HTTP status (None: no answer came) means for the delivery.
 

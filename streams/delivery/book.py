@@ -55,6 +55,13 @@ class DeliveryBook(Protocol):
         """Return the earliest time after `now_ns` at which a delivery falls due, or None."""
         ...
 
+    async def recall(self, now_ns: int) -> int:
+        """Make due what is dated later than its schedule can have it, since the clock went back.
+
+        Returns how many there were.
+        """
+        ...
+
     async def settle(self, done: list[Settled]) -> None:
         """Keep how attempts ended, all or none.
 

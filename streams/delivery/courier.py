@@ -69,6 +69,7 @@ class Courier:
         self._places: Counter[str] = Counter()
         self._done: list[Settled] = []
         self._patience = 0.0
+        self._latest: int | None = None
         self._running: Task[None] | None = None
         self._stir = Event()
         self._leaving = Event()
@@ -107,7 +108,9 @@ class Courier:
     async def _turn(self) -> None:
         self._stir.clear()
         await self._patiently(self._settle)
-        await self._patiently(partial(self._claim, now := self._clock()))
+        now = self._clock()
+        await self._mind(now)
+        await self._patiently(partial(self._claim, now))
         upcoming = await self._patiently(partial(self._book.next_due, now))
         rest = self._idle
         if upcoming is not None:
@@ -115,6 +118,18 @@ class Courier:
         with suppress(TimeoutError):
             async with timeout(rest):
                 await self._stir.wait()
+
+    async def _mind(self, now: int) -> None:
+        """Look for deliveries put off by a clock that went back: at the start, and when it did."""
+        if self._latest is None or now < self._latest:
+            recalled = await self._patiently(partial(self._book.recall, now))
+            if recalled:
+                logger.warning(
+                    "The clock went back; %d deliveries that it had put off are due now.",
+                    recalled,
+                    extra={"action": "delivery_failed"},
+                )
+        self._latest = now
 
     async def _claim(self, now: int) -> None:
         page = self._each

@@ -25,6 +25,9 @@ class StoreBook:
     async def next_due(self, now_ns: int) -> int | None:
         return await on_loop(self._store.read(lambda c: deliveries.next_due(c, now_ns)))
 
+    async def recall(self, now_ns: int) -> int:
+        return await on_loop(self._store.write(lambda c: deliveries.recall(c, now_ns)))
+
     async def settle(self, done: list[Settled]) -> None:
         tried = [
             Tried(

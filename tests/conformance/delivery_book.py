@@ -161,3 +161,18 @@ class DeliveryBookLaws:
         stranger = replace(due, subscription_id="nobody", notification_id="never")
         await ledger.book.settle([ended(stranger, "retry", NOW), ended(due, "delivered")])
         assert await names(ledger.book) == []
+
+    async def test_what_a_clock_that_went_back_put_off_is_recalled_and_nothing_else(
+        self, ledger: Ledger
+    ) -> None:
+        for name in ("soon", "waits", "put off"):
+            await ledger.owe("s1", name, NOW - 1)
+        back = NOW - 40 * SECOND
+        soon, waits, _ = await ledger.book.due(NOW, 10, NOBODY)
+        await ledger.book.settle(
+            [ended(soon, "retry", back + 9 * SECOND), ended(waits, "retry", back + 11 * SECOND)]
+        )
+        assert await ledger.book.recall(NOW) == 0
+        assert await ledger.book.recall(back) == 2
+        assert await names(ledger.book, back) == ["s1/waits", "s1/put off"]
+        assert await ledger.book.next_due(back) == back + 9 * SECOND

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.alerting.delivery import RETRY_SECONDS, SECOND, next_attempt, verdict
+from rules.alerting.delivery import RETRY_SECONDS, SECOND, longest_wait, next_attempt, verdict
 
 attempts = st.integers(1, len(RETRY_SECONDS))
 jitters = st.floats(-1, 1)
@@ -52,3 +52,10 @@ def test_only_2xx_is_success_and_410_disables(status: int | None) -> None:
         assert verdict(status) == "disable"
     else:
         assert verdict(status) == "retry"
+
+
+@given(st.integers(1, 7), st.floats(-1, 1), st.none() | st.floats(0, 1e9))
+def test_no_wait_is_longer_than_the_longest(attempt: int, jitter: float, asked: float | None) -> None:
+    wait = next_attempt(attempt, jitter, asked)
+    assert wait is not None
+    assert wait <= longest_wait(attempt)

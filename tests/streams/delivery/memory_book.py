@@ -3,6 +3,7 @@
 from asyncio import Condition, timeout
 from dataclasses import dataclass, field, replace
 
+from rules.alerting.delivery import longest_wait
 from streams.delivery.book import Due, Settled
 
 SECRET = "whsec_" + "c2x1aWNlIHRlc3RzIHNpZ24gd2l0aCB0aGlzIQ=="
@@ -58,6 +59,16 @@ class MemoryBook:
             ),
             default=None,
         )
+
+    async def recall(self, now_ns: int) -> int:
+        late = [
+            row
+            for row in self.rows.values()
+            if row.at is not None and row.at > now_ns + longest_wait(row.due.attempt)
+        ]
+        for row in late:
+            row.at = now_ns
+        return len(late)
 
     async def settle(self, done: list[Settled]) -> None:
         async with self.kept:
