@@ -37,22 +37,26 @@ def notification_id(alert: str, change: str, sequence: int) -> str:
     return "n" + digest(alert.encode(), change.encode(), b"%d" % sequence)
 
 
-def write_id(run: int, counter: int, seed: int) -> str:
+def write_id(run: int, counter: int, seed: int, workspace: str) -> str:
     """Return the id of a write: 32 hex digits of lane run, counter, and a mark that it was given.
 
-    `seed` is the database's own. The mark tells an id that was given from one that was not; it guards
-    nothing, so it is a checksum: a keyed hash would take longer than all else that makes an id.
+    `seed` is the database's own. The mark tells an id that was given to a write of this workspace from any
+    other, so that who guesses another workspace's ids learns nothing; it guards nothing else, so it is a
+    checksum: a keyed hash would take longer than all else that makes an id.
     """
     body = f"{run:08x}{counter:016x}"
-    return f"{body}{crc32(body.encode(), seed):08x}"
+    return f"{body}{crc32((body + workspace.lower()).encode(), seed):08x}"
 
 
-def read_write_id(text: str, seed: int) -> tuple[int, int] | None:
-    """Return (run, counter) of an id that `write_id` gave with this seed, else None."""
-    if len(text) != 32 or not _WRITE_ID.fullmatch(text):
-        return None
-    run, counter = run_and_counter(text)
-    return (run, counter) if write_id(run, counter, seed) == text else None
+def read_write_id(text: str) -> tuple[int, int] | None:
+    """Return (run, counter) of a text that has the form of an id of a write, else None."""
+    return run_and_counter(text) if _WRITE_ID.fullmatch(text) else None
+
+
+def was_given(text: str, seed: int, workspace: str) -> bool:
+    """Return whether `write_id` made this id of a write, with this seed and for this workspace."""
+    numbers = read_write_id(text)
+    return numbers is not None and write_id(*numbers, seed, workspace) == text
 
 
 def run_and_counter(text: str) -> tuple[int, int]:

@@ -56,6 +56,11 @@ def ensure_workspace(connection: Connection, name: str, now: int) -> None:
     connection.execute(upsert(WORKSPACE).values(row).on_conflict_do_nothing())
 
 
+def workspaces(connection: Connection) -> list[str]:
+    """Return the names of all workspaces, folded."""
+    return list(connection.execute(select(WORKSPACE.c.folded)).scalars())
+
+
 def find(connection: Connection, workspace: str, name: str) -> Dataset | None:
     """Return the dataset that answers to this name now."""
     query = select(DATASET).where(DATASET.c.live == _live(workspace, name))

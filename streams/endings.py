@@ -23,7 +23,7 @@ class Endings:
         self,
         store: Store,
         publisher: Publisher,
-        mint: Callable[[], str],
+        mint: Callable[[str], str],
         clock: Callable[[], int],
         partitions: int,
     ) -> None:
@@ -49,7 +49,7 @@ class Endings:
 
     async def _end(self, dataset: Dataset, now: int) -> None:
         places = partitions_of(dataset, self._partitions)
-        write_id = self._mint()
+        write_id = self._mint(dataset.workspace)
         for part, partition in enumerate(places):
             entry = DatasetEnd(
                 write_id, dataset.workspace, dataset.name, dataset.id, dataset.version, now, part, len(places)

@@ -27,7 +27,7 @@ class Retention:
         self,
         catalogue: Catalogue,
         publisher: Publisher,
-        mint: Callable[[], str],
+        mint: Callable[[str], str],
         clock: Callable[[], int],
         partitions: int,
     ) -> None:
@@ -54,7 +54,7 @@ class Retention:
 
     async def _delete(self, dataset: Dataset, end: int, now: int) -> None:
         partitions = partitions_of(dataset, self._partitions)
-        write_id = self._mint()
+        write_id = self._mint(dataset.workspace)
         for part, partition in enumerate(partitions):
             entry = Delete(
                 write_id,

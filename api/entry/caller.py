@@ -17,14 +17,22 @@ def services_of(request: Request) -> Services:
     return cast(Services, request.app.state.services)
 
 
+def identified(request: Request) -> Token:
+    """Return the caller's token, whatever it may do: for where rights depend on what is asked for.
+
+    Raises: Problem(no_token, bad_token).
+    """
+    scope = request.scope
+    return services_of(request).gate.identify(dict(scope["headers"]), scope["query_string"])
+
+
 def caller(request: Request, scope: Scope, workspace: str | None, dataset: str | None = None) -> Token:
     """Return the caller's token, which has the right to `scope` there.
 
     Raises: Problem(no_token, bad_token, forbidden).
     """
-    gate = services_of(request).gate
-    token = gate.identify(dict(request.scope["headers"]), request.scope["query_string"])
-    gate.allow(token, scope, workspace, dataset)
+    token = identified(request)
+    services_of(request).gate.allow(token, scope, workspace, dataset)
     return token
 
 

@@ -11,6 +11,7 @@ from api.lane.once import Once, keyed
 from api.services import Services
 from rules.envelope import DatasetEnd, Delete
 from rules.errors import DATASET_NOT_FOUND, LOG_UNAVAILABLE, OUTCOME_UNKNOWN, TOO_SLOW, Problem
+from rules.ids import run_and_counter
 from rules.schema.dataset import Dataset
 from storage import datasets, writes
 from storage.writes import Outcome
@@ -53,7 +54,7 @@ async def delete(
     """
     services.pressure.check(dataset.workspace, partitions_of(dataset, services.partitions))
     key = keyed(request, dataset.workspace, b"", services.limits)
-    write_id = services.mint.next()
+    write_id = services.mint.next(dataset.workspace)
     repeat = False
     if key is not None:
         claim = await Once(services.store, services.clock).claim(key, write_id, {})
@@ -97,7 +98,7 @@ async def end(services: Services, dataset: Dataset, timeout: float) -> str:
     if not await on_loop(services.store.write(lambda c: datasets.retire(c, dataset))):
         raise Problem(DATASET_NOT_FOUND, f"The dataset {dataset.name!r} was deleted meanwhile.")
     services.catalogue.forget(dataset)
-    write_id = services.mint.next()
+    write_id = services.mint.next(dataset.workspace)
     places = partitions_of(dataset, services.partitions)
     at = services.clock()
     entries = [
@@ -193,9 +194,7 @@ async def _apply(
 
 async def _applied(services: Services, write_id: str) -> list[Outcome]:
     """Return the kept outcomes of all parts of a write, none while a part is missing."""
-    minted = services.mint.read(write_id)
-    if minted is None:
-        return []
+    minted = run_and_counter(write_id)
     found = await on_loop(services.store.read(lambda c: writes.outcomes(c, write_id, *minted)))
     whole = bool(found) and len(found) == found[0].outcome.parts
     return [one.outcome for one in found] if whole else []

@@ -146,12 +146,12 @@ class Lane:
         if accepted == 0 or (rejected and reading.options.atomic):
             return self._nothing(reading, accepted, rejected, errors)
         if key is not None and claim is None:
-            write_id = parts.mint.next()
+            write_id = parts.mint.next(target.workspace)
             kept = refused(reading.drafts, admitted, rejected, errors)
             claim = await parts.once.claim(key, write_id, kept)
             if claim.write_id != write_id:  # somebody was faster with the same key: write what he wrote
                 return await self._write(target, reading, key, claim, held)
-        write_id = self._parts.mint.next() if claim is None else claim.write_id
+        write_id = self._parts.mint.next(target.workspace) if claim is None else claim.write_id
         stamp = Stamp(
             write_id, target.workspace, self._parts.clock(), reading.options, rejected, claim is not None
         )

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from rules.ids import read_write_id, write_id
+from rules.ids import was_given, write_id
 from storage.writes import COUNTER_SHIFT
 
 _MILLISECOND: Final = 1_000_000
@@ -18,14 +18,14 @@ class Mint:
         self._clock = clock
         self._last = 0
 
-    def next(self) -> str:
-        """Return a new id."""
+    def next(self, workspace: str) -> str:
+        """Return a new id for a write of this workspace."""
         self._last = max(self._last + 1, (self._clock() // _MILLISECOND) << COUNTER_SHIFT)
-        return write_id(self._run, self._last, self._seed)
+        return write_id(self._run, self._last, self._seed, workspace)
 
-    def read(self, text: str) -> tuple[int, int] | None:
-        """Return (run, counter) of an id that some run of this database gave, else None."""
-        return read_write_id(text, self._seed)
+    def gave(self, text: str, workspace: str) -> bool:
+        """Return whether some run of this database gave this id to a write of this workspace."""
+        return was_given(text, self._seed, workspace)
 
 
 def minted_at(counter: int) -> int:

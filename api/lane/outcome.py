@@ -7,14 +7,17 @@ from typing import Any, Final
 from api.lane.mint import Mint, minted_at
 from rules.envelope import PERSIST
 from rules.errors import WRITE_NOT_FOUND, Later, Problem
+from rules.ids import read_write_id, run_and_counter
 from rules.schema.moments import format_moment
-from storage import alerts, quarantine, writes
+from rules.token import Scope, Token, may
+from storage import alerts, datasets, quarantine, writes
 from storage.store import Store
 from storage.writes import Found, Outcome
 from streams.awaiting import on_loop
 from streams.receipts import Receipts
 
 ASK_EVERY: Final = 0.25
+_SEEING: Final[frozenset[Scope]] = frozenset({"read", "write", "admin"})
 KEPT: Final = 7 * 24 * 3600 * 1_000_000_000
 
 
@@ -58,9 +61,7 @@ class Outcomes:
 
     async def known(self, write_id: str) -> list[Outcome] | None:
         """Return the outcomes of a write whose parts are all stored, else None."""
-        minted = self._mint.read(write_id)
-        if minted is None:
-            return None
+        minted = run_and_counter(write_id)
         try:
             found = await on_loop(self._store.read(lambda c: writes.outcomes(c, write_id, *minted)))
         except Later:
@@ -68,18 +69,34 @@ class Outcomes:
         whole = bool(found) and len(found) == found[0].outcome.parts
         return [one.outcome for one in found] if whole else None
 
-    async def tell(self, write_id: str, now: int) -> dict[str, Any]:
-        """Return what `GET /v1/writes/{id}` answers.
+    async def tell(self, write_id: str, now: int, token: Token) -> dict[str, Any]:
+        """Return what `GET /v1/writes/{id}` answers to this token.
+
+        A write of its workspace that it may not see, one that is not stored yet and one that never will be
+        are told alike; an id that was not given in its workspace is not found, be it another's or nobody's.
 
         Raises: Problem(write_not_found).
         """
-        minted = self._mint.read(write_id)
+        minted = read_write_id(write_id)
         if minted is None or now - minted_at(minted[1]) > KEPT:
-            raise Problem(WRITE_NOT_FOUND, f"No write was given the id {write_id[:64]!r} in the last 7 days.")
+            raise _unknown(write_id)
         found = await on_loop(self._store.read(lambda c: writes.outcomes(c, write_id, *minted)))
-        aside = await on_loop(self._store.read(lambda c: quarantine.of_write(c, write_id)))
-        raised = await on_loop(self._store.read(lambda c: _alerts(c, found)))
-        received = format_moment(found[0].outcome.at if found else minted_at(minted[1]))
+        if not _may_see(token, found):
+            found = []
+        if not found and not await self._gave(write_id, token):
+            raise _unknown(write_id)
+        return await self._told(write_id, found, minted_at(minted[1]))
+
+    async def _gave(self, write_id: str, token: Token) -> bool:
+        if not token.scopes & _SEEING:
+            return False
+        if token.workspace is not None:
+            return self._mint.gave(write_id, token.workspace)
+        known = await on_loop(self._store.read(datasets.workspaces))
+        return any(self._mint.gave(write_id, workspace) for workspace in known)
+
+    async def _told(self, write_id: str, found: Sequence[Found], minted: int) -> dict[str, Any]:
+        received = format_moment(found[0].outcome.at if found else minted)
         told: dict[str, Any] = {"writeId": write_id, "state": _state(found), "receivedAt": received}
         first = found[0].outcome if found else None
         told["workspace"] = first.workspace if first is not None else None
@@ -88,8 +105,9 @@ class Outcomes:
         told |= writes.totals(found if whole else [])
         told["rejected"] = sum(one.outcome.rejected for one in found) if whole else 0
         told["storedAt"] = format_moment(max(one.stored_at for one in found)) if _whole(found) else None
+        aside = await on_loop(self._store.read(lambda c: quarantine.of_write(c, write_id))) if found else []
         told["quarantined"] = [{"index": q.position, "code": q.code, "message": q.message} for q in aside]
-        told["alerts"] = raised
+        told["alerts"] = await on_loop(self._store.read(lambda c: _alerts(c, found)))
         return told
 
 
@@ -98,6 +116,17 @@ def counts(found: Sequence[Outcome]) -> dict[str, int]:
     totals = {name: sum(getattr(o, name) for o in found) for name in ("inserted", "replaced", "ignored")}
     aside = sum(o.quarantined for o in found)
     return {**totals, "quarantined": aside} if aside else totals
+
+
+def _may_see(token: Token, found: Sequence[Found]) -> bool:
+    if not found:
+        return True
+    first = found[0].outcome
+    return any(may(token, scope, first.workspace, first.dataset) for scope in _SEEING)
+
+
+def _unknown(write_id: str) -> Problem:
+    return Problem(WRITE_NOT_FOUND, f"No write was given the id {write_id[:64]!r} in the last 7 days.")
 
 
 def _alerts(c: Any, found: Sequence[Found]) -> list[str]:

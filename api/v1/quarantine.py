@@ -6,14 +6,14 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy import Connection
 
 from api.described import TIMEOUT, answers, extra, query
-from api.entry.caller import caller, params_of, services_of
+from api.entry.caller import caller, identified, params_of, services_of
 from api.lane.redrive import Redriven, redrive
 from api.services import Services
-from api.v1.identified import identified
 from api.v1.render import reply
 from rules.errors import DATASET_NOT_FOUND, QUARANTINE_NOT_FOUND, Problem
 from rules.schema.dataset import Dataset
 from rules.schema.moments import format_moment
+from rules.token import Token, may
 from storage import quarantine
 from storage.aside import Batch, batch, count
 from storage.quarantine import Quarantined
@@ -96,13 +96,10 @@ async def again(request: Request, workspace: str, target: str) -> Response:
     services, params = services_of(request), params_of(request)
     after = params.whole("after", 0, 0, _LAST_ID)
     timeout = params.number("timeout", 10.0, 0.1, 60.0)
-    token = identified(request)
+    token = _writer(request, workspace)
     dataset = await services.catalogue.find(workspace, target)
-    if dataset is None and _id_of(target) is not None:
-        one = await _find(services, workspace, target)
-        services.gate.allow(token, "write", workspace, None if one is None else one.dataset)
-        if one is None:
-            raise _unknown(target, workspace)
+    if _id_of(target) is not None and (dataset is None or not may(token, "write", workspace, target)):
+        one = await _find(services, token, workspace, target)
         done = await redrive(services, await _home(services, workspace, one.dataset), [one], timeout)
         return reply(_told(done), headers=params.ignored)
     services.gate.allow(token, "write", workspace, target)
@@ -119,10 +116,8 @@ async def again(request: Request, workspace: str, target: str) -> Response:
 async def drop(request: Request, workspace: str, id: str) -> Response:  # noqa: A002
     """Drop a record for good. Needs the scope `write`."""
     services = services_of(request)
-    token = identified(request)
-    one = await _find(services, workspace, id)
-    services.gate.allow(token, "write", workspace, None if one is None else one.dataset)
-    if one is None or not await on_loop(services.store.write(lambda c: quarantine.drop(c, one.id))):
+    one = await _find(services, _writer(request, workspace), workspace, id)
+    if not await on_loop(services.store.write(lambda c: quarantine.drop(c, one.id))):
         raise _unknown(id, workspace)
     return Response(status_code=204)
 
@@ -161,11 +156,25 @@ async def _home(services: Services, workspace: str, name: str) -> Dataset:
     return dataset
 
 
-async def _find(services: Services, workspace: str, text: str) -> Quarantined | None:
+def _writer(request: Request, workspace: str) -> Token:
+    """Return the caller's token, which may write in the workspace: asked before anything is looked up."""
+    token = identified(request)
+    services_of(request).gate.allow(token, "write", workspace, token.dataset)
+    return token
+
+
+async def _find(services: Services, token: Token, workspace: str, text: str) -> Quarantined:
+    """Return the record of this id. One that the token may not write is answered as one that is not there.
+
+    Raises: Problem: quarantine_not_found or, for a token of one dataset, forbidden.
+    """
     number = _id_of(text)
-    if number is None:
-        return None
-    return await on_loop(services.store.read(lambda c: quarantine.find(c, workspace, number)))
+    if number is not None:
+        one = await on_loop(services.store.read(lambda c: quarantine.find(c, workspace, number)))
+        if one is not None and may(token, "write", workspace, one.dataset):
+            return one
+    services.gate.allow(token, "write", workspace)
+    raise _unknown(text, workspace)
 
 
 def _id_of(text: str) -> int | None:

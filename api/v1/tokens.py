@@ -7,8 +7,7 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy import Connection
 
 from api.described import answers, extra, json_body, query
-from api.entry.caller import json_of, object_of, params_of, services_of
-from api.v1.identified import identified
+from api.entry.caller import identified, json_of, object_of, params_of, services_of
 from api.v1.render import reply
 from rules.errors import BAD_PARAMETER, BAD_REQUEST, FORBIDDEN, NOT_FOUND, Problem
 from rules.ids import token_hash

@@ -18,11 +18,11 @@ def outcome(write: str, part: int = 0, parts: int = 1, **more: Any) -> Outcome:
 
 
 def minted(run: int, counter: int) -> str:
-    return write_id(run, counter, SECRET)
+    return write_id(run, counter, SECRET, "w")
 
 
 def found(store: SqliteStore, write: str) -> list[tuple[Outcome, int, int, int]]:
-    numbers = read_write_id(write, SECRET)
+    numbers = read_write_id(write)
     assert numbers is not None
     return [tuple(one) for one in store.read(lambda c: outcomes(c, write, *numbers)).result(5)]  # type: ignore[misc]
 

@@ -152,7 +152,7 @@ def a_write(
     """Return an entry as the lane makes it."""
     counter = next(_counters)
     return Write(
-        write or write_id(1, counter, SECRET),
+        write or write_id(1, counter, SECRET, "w"),
         "w",
         "d" if dataset is None else dataset.name,
         0 if dataset is None else dataset.id,
