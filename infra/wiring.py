@@ -48,6 +48,7 @@ from streams.backlog import Backlog
 from streams.catalogue import Catalogue
 from streams.embedded.log import EmbeddedLog, LogPlan
 from streams.endings import Endings
+from streams.inquiry import asking
 from streams.positions import Setting
 from streams.publisher import Publisher
 from streams.receipts import Receipts
@@ -102,7 +103,7 @@ async def start(settings: Settings, lifecycle: Lifecycle, out: TextIO = sys.stdo
     await catalogue.renew()
     gate = Gate(off=not settings.auth)
     gate.know(await on_loop(store.read(tokens.by_hash)))
-    receipts = Receipts(log.partitions)
+    receipts = Receipts(log.partitions, asking(store, log.identity))
     backlog = Backlog(log.partitions, settings.backlog_bytes, settings.backlog_age / 1e9)
     receipts.on_passed(lambda partition: backlog.passed(partition, receipts.committed(partition)))
     feed = AlertFeed(store)
@@ -131,7 +132,7 @@ async def start(settings: Settings, lifecycle: Lifecycle, out: TextIO = sys.stdo
     publisher = Publisher(log, backlog, settings.limits().envelope_bytes, settings.linger / 1e9)
     pressure = Pressure(backlog, lambda: shutil.disk_usage(settings.data).free, settings.free_disk)
     inflight = Inflight(settings.max_inflight)
-    live = LiveEvents(log, receipts)
+    live = LiveEvents(log, store, receipts)
     services = Services(
         store=store,
         catalogue=catalogue,

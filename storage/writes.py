@@ -4,6 +4,7 @@ Unkeyed writes share one packed row an envelope, found by the range of their cou
 or quarantined write has a row of its own a part. A row of its own is also what drops a repeat.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
@@ -11,10 +12,14 @@ import msgspec
 from sqlalchemy import BigInteger, Connection, Index, delete, insert, select
 from sqlmodel import Field, SQLModel
 
+from rules.ids import read_write_id
 from storage.sql import Big, table
 
 COUNTER_SHIFT: Final = 20
 """A counter is milliseconds since 1970, shifted by this, plus a number within the millisecond."""
+
+ROWS: Final = 10_000
+"""Packed rows that one look for many writes opens at most."""
 
 SPREAD: Final = 120_000 << COUNTER_SHIFT
 """No envelope holds writes whose counters are further apart than two minutes."""
@@ -127,6 +132,31 @@ def outcomes(c: Connection, write_id: str, run: int, counter: int) -> list[Found
             if outcome.id == write_id:
                 found[outcome.part] = Found(outcome, row["partition"], row["offset"], row["stored_at"])
     return [found[part] for part in sorted(found)]
+
+
+def among(c: Connection, write_ids: Sequence[str]) -> list[Outcome]:
+    """Return the outcomes of the parts of these writes that are stored: one look for all of them."""
+    wanted = set(write_ids)
+    own = c.execute(select(OWN.c.body).where(OWN.c.write_id.in_(wanted))).scalars()
+    found = [outcome for body in own for outcome in _unpack(body)]
+    counters: dict[int, list[int]] = {}
+    for run, counter in filter(None, map(read_write_id, wanted)):
+        counters.setdefault(run, []).append(counter)
+    rows = [number for run, mine in counters.items() for number in _holding(c, run, sorted(mine))]
+    packed = c.execute(select(PACKED.c.body).where(PACKED.c.id.in_(rows))).scalars()
+    found += [outcome for body in packed for outcome in _unpack(body) if outcome.id in wanted]
+    return found
+
+
+def _holding(c: Connection, run: int, counters: list[int]) -> list[int]:
+    """Return the packed rows of a run whose range holds one of these counters (sorted) or more."""
+    first, last = counters[0], counters[-1]
+    ranges = c.execute(
+        select(PACKED.c.id, PACKED.c.lo, PACKED.c.hi)
+        .where((PACKED.c.run == run) & (PACKED.c.hi >= first) & (PACKED.c.hi <= last + SPREAD))
+        .where(PACKED.c.lo <= last)
+    )
+    return [row.id for row in ranges if bisect_left(counters, row.lo) < bisect_right(counters, row.hi)][:ROWS]
 
 
 def prune(c: Connection, before: int) -> int:

@@ -2,22 +2,29 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from functools import partial
+from typing import Final, NamedTuple
 
 import msgspec
+from sqlalchemy import Connection
 
 from api.feeds.sse import PIECE
-from rules.envelope import Happened
+from rules.envelope import ID_FIELD, Happened, Origin, Record
+from rules.errors import Later
 from rules.names import fold
+from storage import quarantine
+from storage.store import Store
+from streams.awaiting import on_loop
 from streams.log import Log, LogError
-from streams.receipts import Receipts
+from streams.receipts import ASK_EVERY, Receipts
 from streams.topics import EVENTS
 from streams.wire import read_word
 
 HELD: Final = 1024 * 1024
 CHUNK: Final = 1024 * 1024
+TOGETHER: Final = 5_000
 
 _encode = msgspec.json.Encoder().encode
 
@@ -59,8 +66,9 @@ class Listener:
 class LiveEvents:
     """Follows `events` while anybody listens. Lives on one loop."""
 
-    def __init__(self, log: Log, receipts: Receipts) -> None:
+    def __init__(self, log: Log, store: Store, receipts: Receipts) -> None:
         self._log = log
+        self._store = store
         self._receipts = receipts
         self._listeners: set[Listener] = set()
         self._tasks: list[asyncio.Task[None]] = []
@@ -92,10 +100,7 @@ class LiveEvents:
             self._tasks.pop().cancel()
 
     def _begin(self) -> None:
-        self._unwatch = [
-            self._log.watch(EVENTS, lambda partition: self._news[partition].set()),
-            self._receipts.on_passed(lambda partition: self._news[partition].set()),
-        ]
+        self._unwatch = [self._log.watch(EVENTS, lambda partition: self._news[partition].set())]
         ends = [self._log.bounds(EVENTS, p)[1] for p in range(self._log.partitions)]
         self._tasks = [asyncio.create_task(self._follow(p, end)) for p, end in enumerate(ends)]
 
@@ -111,31 +116,66 @@ class LiveEvents:
             for message in messages:
                 for entry in read_word(message.payload).entries:
                     if isinstance(entry, Happened):
-                        await self._gate(partition, entry.offset)
-                        self._hand_out(entry, last)
+                        await self._receipts.reached(partition, entry.offset)
+                        await self._hand_out(partition, entry, last)
                         last = max(last, (entry.epoch, entry.offset, entry.items[-1]))
                 offset = message.offset + 1
             if not messages:
                 await self._news[partition].wait()
 
-    async def _gate(self, partition: int, origin: int) -> None:
-        while self._receipts.committed(partition) <= origin:
-            self._news[partition].clear()
-            await self._news[partition].wait()
+    async def _hand_out(self, partition: int, happened: Happened, last: tuple[int, int, int]) -> None:
+        """Hand out what is above the last origin handed out; what is not is a repeat.
 
-    def _hand_out(self, happened: Happened, last: tuple[int, int, int]) -> None:
-        """Hand out what is above the last origin handed out; what is not is a repeat."""
+        A record that the database refused had its event already; as for rules, it did not happen.
+        """
         workspace, dataset = fold(happened.workspace), fold(happened.dataset)
         wanting = [
             listener
             for listener in self._listeners
             if listener.workspace == workspace and listener.dataset in (None, dataset)
         ]
-        if wanting:
-            for item, record in zip(happened.items, happened.records, strict=True):
-                if (happened.epoch, happened.offset, item) <= last:
-                    continue
-                body = {"workspace": happened.workspace, "dataset": happened.dataset, "record": record}
+        if not wanting:
+            return
+        new = [one for one in _placed(partition, happened) if one.place > last]
+        aside = await self._aside([one for one in new if happened.stored])
+        for one in new:
+            if aside.isdisjoint(one.names):
+                body = {"workspace": happened.workspace, "dataset": happened.dataset, "record": one.record}
                 event = b"event: record\ndata: " + _encode(body) + b"\n\n"
                 for listener in wanting:
                     listener.offer(event)
+
+    async def _aside(self, records: list["_Placed"]) -> set[str]:
+        """Return the names under which some of these records are set aside."""
+        names = sorted({name for one in records for name in one.names})
+        found: set[str] = set()
+        for start in range(0, len(names), TOGETHER):
+            part = names[start : start + TOGETHER]
+            found |= await self._read(partial(_aside, part))
+        return found
+
+    async def _read(self, body: Callable[[Connection], set[str]]) -> set[str]:
+        while True:
+            try:
+                return await on_loop(self._store.read(body))
+            except Later:
+                await asyncio.sleep(ASK_EVERY)
+
+
+class _Placed(NamedTuple):
+    """A record of a word: its origin without the partition, its own and its first origin's names, itself."""
+
+    place: tuple[int, int, int]
+    names: tuple[str, str]
+    record: Record
+
+
+def _aside(names: list[str], connection: Connection) -> set[str]:
+    return quarantine.aside(connection, names)
+
+
+def _placed(partition: int, happened: Happened) -> Iterator[_Placed]:
+    for item, record in zip(happened.items, happened.records, strict=True):
+        origin = Origin(happened.epoch, partition, happened.offset, item)
+        place = (happened.epoch, happened.offset, item)
+        yield _Placed(place, (origin.text(), str(record.get(ID_FIELD))), record)

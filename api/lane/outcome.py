@@ -16,13 +16,12 @@ from storage.writes import Found, Outcome
 from streams.awaiting import on_loop
 from streams.receipts import Receipts
 
-ASK_EVERY: Final = 0.25
 _SEEING: Final[frozenset[Scope]] = frozenset({"read", "write", "admin"})
 KEPT: Final = 7 * 24 * 3600 * 1_000_000_000
 
 
 class Outcomes:
-    """Asks receipts first, which only wake, and the store, which knows."""
+    """Waits for receipts, which ask the store where they are late, and asks the store, which knows."""
 
     def __init__(self, receipts: Receipts, store: Store, mint: Mint) -> None:
         self._receipts = receipts
@@ -50,14 +49,8 @@ class Outcomes:
             found = await self.known(write_id)
             if found is not None:
                 return found
-        while True:
-            left = deadline - loop.time()
-            await asyncio.wait({stored}, timeout=max(0.0, min(ASK_EVERY, left)))
-            if stored.done():
-                return stored.result()
-            found = await self.known(write_id)
-            if found is not None or left <= ASK_EVERY:
-                return found
+        await asyncio.wait({stored}, timeout=max(0.0, deadline - loop.time()))
+        return stored.result() if stored.done() else None
 
     async def known(self, write_id: str) -> list[Outcome] | None:
         """Return the outcomes of a write whose parts are all stored, else None."""

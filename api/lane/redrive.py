@@ -4,9 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
-
-from sqlalchemy import Connection
+from typing import Any
 
 from api.lane.admit import Admission, Admitted
 from api.lane.barrier import Entry, append
@@ -16,14 +14,10 @@ from api.services import Services
 from rules.envelope import Handling, Record, Redrive
 from rules.errors import TOO_SLOW, Problem, Refusal
 from rules.schema.dataset import Dataset
-from storage import writes
 from storage.quarantine import Quarantined
 from storage.writes import Outcome
-from streams.awaiting import on_loop
 from streams.topics import dataset_partition, partitions_of
 from streams.wire import encode
-
-ASK_EVERY: Final = 0.25
 
 Listening = dict[str, "asyncio.Future[list[Outcome]]"]
 
@@ -106,7 +100,7 @@ async def _apply(
     told: dict[str, Any] = {"redriven": len(entries)}
     try:
         await append(services, workspace, list(entries.values()), timeout, alone=False, told=told, held=held)
-        outcomes = await _wait(services, listening, deadline)
+        outcomes = await _wait(listening, deadline)
     finally:
         for write_id in entries:
             services.outcomes.forget(write_id)
@@ -116,27 +110,7 @@ async def _apply(
     return outcomes
 
 
-async def _wait(services: Services, listening: Listening, deadline: float) -> list[Outcome] | None:
-    """Return the outcome of each, or None where one did not come in time.
-
-    Receipts tell of what is applied from now on, the store of what another redrive did just before.
-    """
-    known: dict[str, Outcome] = {}
-    while True:
-        waiting = [future for write_id, future in listening.items() if write_id not in known]
-        left = deadline - time.monotonic()
-        await asyncio.wait(waiting, timeout=max(0.0, min(ASK_EVERY, left)))
-        known |= {i: future.result()[0] for i, future in listening.items() if future.done()}
-        missing = [write_id for write_id in listening if write_id not in known]
-        if missing:
-            known |= await on_loop(services.store.read(lambda c: _applied(c, missing)))  # noqa: B023
-        if len(known) == len(listening):
-            return list(known.values())
-        if left <= ASK_EVERY:
-            return None
-
-
-def _applied(connection: Connection, write_ids: Sequence[str]) -> dict[str, Outcome]:
-    """Return the kept outcomes of those that were applied; they have rows of their own, and no lane run."""
-    done = writes.repeated(connection, [(write_id, 0) for write_id in write_ids])
-    return {write_id: writes.outcomes(connection, write_id, 0, 0)[0].outcome for write_id, _ in done}
+async def _wait(listening: Listening, deadline: float) -> list[Outcome] | None:
+    """Return the outcome of each, or None where one did not come in time."""
+    _, late = await asyncio.wait(listening.values(), timeout=max(0.0, deadline - time.monotonic()))
+    return None if late else [future.result()[0] for future in listening.values()]

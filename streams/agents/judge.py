@@ -6,7 +6,6 @@ record that can't be read yet; all behind it waits. What is not above the last o
 `now` is the log's stamp, never less than before, so that a replay decides as the first time did.
 """
 
-import asyncio
 import logging
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
@@ -42,7 +41,6 @@ TOGETHER: Final = 2_000
 """Alerts in one transaction. A record that matches more rules than that goes alone."""
 
 MILLISECOND: Final = 1_000_000
-ASK_EVERY: Final = 0.25
 
 
 Read = tuple[Message, Word]
@@ -91,8 +89,6 @@ class Judge:
         self._books: dict[int, Rulebook] = {}
         # a rule is compiled once, not once a partition
         self._compile = lru_cache(maxsize=setting.limits.rules_per_workspace * 2)(compile_rule)
-        self._passed = [asyncio.Event() for _ in range(log.partitions)]
-        receipts.on_passed(lambda partition: self._passed[partition].set())
 
     async def claim(self, partition: int) -> int:
         token = self._setting.token
@@ -129,14 +125,9 @@ class Judge:
 
     async def _gate(self, partition: int, read: Sequence[Read]) -> None:
         """Wait until everything the messages tell of is stored."""
-        highest = max((happened.offset for happened in _told(read)), default=-1)
-        while self._receipts.committed(partition) <= highest:
-            self._passed[partition].clear()
-            try:
-                async with asyncio.timeout(ASK_EVERY):
-                    await self._passed[partition].wait()
-            except TimeoutError:
-                await self._ask(partition)
+        await self._receipts.reached(
+            partition, max((happened.offset for happened in _told(read)), default=-1)
+        )
 
     async def _learn(self, book: Rulebook, read: Sequence[Read]) -> None:
         """Tell the book which columns hold instants."""
@@ -145,13 +136,6 @@ class Judge:
             if dataset is not None:
                 types = {column.name: column.type for column in dataset.columns}
                 book.know(dataset.workspace, dataset.name, types)
-
-    async def _ask(self, partition: int) -> None:
-        """Learn from the store how far persist has come: receipts may be lost, the store is not."""
-        log = self._log.identity
-        for place in await on_loop(self._store.read(lambda c: offsets.places(c, log))):
-            if place.role == "persist" and place.partition == partition:
-                self._receipts.passed(partition, place.next)
 
     def _slices(self, book: Rulebook, partition: int, read: Sequence[Read]) -> Iterator[Slice]:
         """Judge the messages, lazily: each slice is committed before the next is made."""

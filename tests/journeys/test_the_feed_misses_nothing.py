@@ -8,8 +8,9 @@ import pytest_asyncio
 
 from tests.stage.events import streaming
 from tests.stage.house import House, house
-from tests.stage.lock import locked
+from tests.stage.lock import locked, run
 from tests.stage.patience import eventually
+from tests.stage.stored import catalogued
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -111,6 +112,23 @@ async def test_live_events_are_sent_once_though_the_store_had_to_try_again(here:
         await wrote(here, w, 3)
         sent = await stream.until(lambda sent: any(one.data["record"]["n"] == 3 for one in sent))
         assert [one.data["record"]["n"] for one in sent] == [2, 3]
+
+
+async def test_live_events_leave_out_what_the_database_refused_after_its_event_was_appended(
+    here: House,
+) -> None:
+    w = here.workspace()
+    await wrote(here, w, 1)
+    dataset = catalogued(here.data, w, "d")
+    assert dataset is not None
+    table = f"d{dataset.id}"
+    refusing = "WHEN NEW.c1 = 3 BEGIN SELECT RAISE(ABORT, 'no'); END"
+    run(here.data, f"CREATE TRIGGER no_{table} BEFORE INSERT ON {table} {refusing}")
+    async with streaming(f"{here.client.url}/v1/events/{w}/stream", here.client.token) as stream:
+        await wrote(here, w, 2, 3, 4)
+        await here.client.post(f"/v1/write/{w}/d?persist=false", json=[{"n": 5}])
+        sent = await stream.until(lambda sent: any(one.data["record"]["n"] == 5 for one in sent))
+        assert [one.data["record"]["n"] for one in sent] == [2, 4, 5]
 
 
 async def test_pages_of_alerts_put_together_are_all_of_them_newest_first(here: House) -> None:

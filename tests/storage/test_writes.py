@@ -8,7 +8,17 @@ from hypothesis import strategies as st
 
 from rules.ids import read_write_id, write_id
 from storage.sqlite.engine import SqliteStore
-from storage.writes import COUNTER_SHIFT, Outcome, keep_own, keep_packed, outcomes, prune, repeated, totals
+from storage.writes import (
+    COUNTER_SHIFT,
+    Outcome,
+    among,
+    keep_own,
+    keep_packed,
+    outcomes,
+    prune,
+    repeated,
+    totals,
+)
 
 SECRET = 77
 
@@ -72,6 +82,25 @@ def test_pruning_forgets_what_was_stored_before(store: SqliteStore) -> None:
     assert found(store, minted(1, 20)) != []
 
 
+def test_many_writes_are_looked_for_at_once_whichever_way_they_are_kept(store: SqliteStore) -> None:
+    packed(store, 1, [10, 12], (0, 1))
+    packed(store, 1, [11], (0, 2))
+    packed(store, 2, [13, 14], (0, 3))
+    store.write(lambda c: keep_own(c, outcome("redrive:7"), (0, 4), 9)).result(5)
+    store.write(lambda c: keep_own(c, outcome(minted(1, 30), 1, 2), (0, 5), 9)).result(5)
+    asked = [
+        minted(1, 10),
+        minted(1, 11),
+        minted(2, 14),
+        "redrive:7",
+        "redrive:8",
+        minted(1, 30),
+        minted(1, 13),
+    ]
+    told = store.read(lambda c: among(c, asked)).result(5)
+    assert sorted(one.id for one in told) == sorted([*asked[:4], asked[5]])
+
+
 def test_totals_are_sums_over_the_parts(store: SqliteStore) -> None:
     write = minted(1, 10)
     store.write(lambda c: keep_own(c, outcome(write, 0, 2, inserted=2), (0, 2), 9)).result(5)
@@ -100,4 +129,7 @@ def test_every_write_of_every_envelope_is_found_where_it_is(
             seen.update(dict.fromkeys(fresh, offset))
     for counter, offset in seen.items():
         assert [one[2] for one in found(store, minted(run, counter))] == [offset]
+    asked = [*seen, base + 1, base + (50_000 << COUNTER_SHIFT)]
+    told = store.read(lambda c: among(c, [minted(run, counter) for counter in asked])).result(5)
+    assert sorted(one.id for one in told) == sorted(minted(run, c) for c in dict.fromkeys(asked) if c in seen)
     store.write(lambda c: prune(c, 10)).result(5)

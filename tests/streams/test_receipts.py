@@ -1,10 +1,14 @@
 """Receipts wake who waits for a write, and tell gates how far persist has come."""
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
+import pytest
+
+from rules.errors import Later
 from storage.writes import Outcome
-from streams.receipts import Receipts
+from streams.receipts import Receipts, Told
 
 
 def outcome(write: str, part: int = 0, parts: int = 1) -> Outcome:
@@ -83,3 +87,68 @@ async def test_gates_are_told_of_their_partition_until_they_leave() -> None:
     receipts.passed(1, 9)
     assert gate.called == [2, 0]
     assert [receipts.committed(p) for p in range(3)] == [3, 9, 7]
+
+
+@dataclass
+class Kept:
+    """What a store would say of the writes it is asked for; it notes what it was asked."""
+
+    stored: set[str] = field(default_factory=set)
+    committed: list[tuple[int, int]] = field(default_factory=list)
+    asked: list[list[str]] = field(default_factory=list)
+    away: int = 0
+
+    async def __call__(self, write_ids: Sequence[str]) -> Told:
+        self.asked.append(list(write_ids))
+        if self.away:
+            self.away -= 1
+            raise Later("the database is away")
+        return Told([outcome(one) for one in write_ids if one in self.stored], self.committed)
+
+
+@pytest.fixture(autouse=True)
+def asked_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.receipts.ASK_EVERY", 0.02)
+
+
+async def test_the_store_is_asked_for_all_who_wait_at_once_and_not_for_each() -> None:
+    kept = Kept({str(n) for n in range(500)})
+    receipts = Receipts(1, kept)
+    waiting = [receipts.expect(str(n), 1) for n in range(500)]
+    await asyncio.wait_for(asyncio.gather(*waiting), 5)
+    assert [len(asked) for asked in kept.asked] == [500]
+    assert not receipts.awaited
+
+
+async def test_who_is_told_in_time_is_never_asked_for() -> None:
+    kept = Kept()
+    receipts = Receipts(1, kept)
+    for n in range(20):
+        receipts.expect(str(n), 1)
+        await asyncio.sleep(0.005)
+        receipts.stored(0, n + 1, [outcome(str(n))])
+    assert kept.asked == []
+
+
+async def test_a_lost_receipt_is_made_up_for_though_the_store_is_away_at_first() -> None:
+    kept = Kept({"a"}, away=2)
+    waiting = Receipts(1, kept).expect("a", 1)
+    assert (await asyncio.wait_for(waiting, 5))[0].id == "a"
+    assert len(kept.asked) == 3
+
+
+async def test_a_gate_learns_from_the_store_how_far_persist_is_and_all_gates_with_one_question() -> None:
+    kept = Kept(committed=[(p, 10) for p in range(8)])
+    receipts = Receipts(8, kept)
+    await asyncio.wait_for(asyncio.gather(*(receipts.reached(p, 9) for p in range(8))), 5)
+    assert len(kept.asked) == 1
+    await receipts.reached(3, 9)
+    assert len(kept.asked) == 1
+
+
+async def test_a_question_names_a_bounded_number_of_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.receipts.ASKED", 3)
+    kept = Kept({str(n) for n in range(7)})
+    receipts = Receipts(1, kept)
+    await asyncio.wait_for(asyncio.gather(*(receipts.expect(str(n), 1) for n in range(7))), 5)
+    assert kept.asked == [["0", "1", "2"], ["3", "4", "5"], ["6"]]

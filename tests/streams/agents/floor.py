@@ -25,6 +25,7 @@ from streams.agents.persist import Persist
 from streams.awaiting import on_loop
 from streams.catalogue import Catalogue
 from streams.embedded.log import EmbeddedLog
+from streams.inquiry import asking
 from streams.log import Message
 from streams.positions import Setting
 from streams.receipts import Receipts
@@ -171,4 +172,4 @@ async def floor(data: Path) -> AsyncIterator[Floor]:
     clock = Clock()
     with database(data / "sluice.db") as store:
         async with log_opened(data / "log", partitions=1, clock=lambda: clock() // 1_000_000) as log:
-            yield Floor(data, log, store, clock, Catalogue(store), Receipts(1))
+            yield Floor(data, log, store, clock, Catalogue(store), Receipts(1, asking(store, log.identity)))
