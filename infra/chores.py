@@ -7,14 +7,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection
-
 from api.entry.gate import Gate
 from api.entry.inflight import Inflight
+from infra.forgetting import Forgetting
 from infra.parts import Part
 from rules.errors import Later, Problem
 from rules.signals import Meter
-from storage import deliveries, idempotency, offsets, revision, tokens, writes
+from storage import deliveries, offsets, revision, tokens
 from storage.store import Store
 from streams.announce import Announcer
 from streams.awaiting import on_loop
@@ -28,9 +27,6 @@ from streams.topics import EVENTS, WRITES
 logger = logging.getLogger(__name__)
 
 SECOND: Final = 1_000_000_000
-HOUR: Final = 3600 * SECOND
-OUTCOMES_KEPT: Final = 7 * 24 * HOUR
-CLAIMS_KEPT: Final = 24 * HOUR
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +45,7 @@ class Chores:
     meter: Meter
     clock: Callable[[], int]
     events_keep: int
+    forgetting: Forgetting
 
     async def run(self, part: Part) -> None:
         """Do each chore when it is due, for ever."""
@@ -63,9 +60,12 @@ class Chores:
             if turn % 10 == 0:
                 await self._patiently(self._trim)
             if turn % 60 == 0:
-                await self._patiently(self._forget)
+                await self._patiently(self.forgetting.feeds)
+                await self._patiently(self._count_due)
                 await self._patiently(self.retention.sweep)
                 await self._patiently(self.endings.catch_up)
+            if turn % 3_600 == 0:
+                await self._patiently(self.forgetting.instances)
             turn += 1
             await asyncio.sleep(1)
 
@@ -97,14 +97,7 @@ class Chores:
         oldest = (self.clock() - self.events_keep) // 1_000_000
         await self.log.trim(EVENTS, applied["judge"], oldest)
 
-    async def _forget(self) -> None:
-        now = self.clock()
-
-        def body(c: Connection) -> None:
-            writes.prune(c, now - OUTCOMES_KEPT)
-            idempotency.prune(c, now - CLAIMS_KEPT)
-
-        await on_loop(self.store.write(body))
+    async def _count_due(self) -> None:
         waiting = await on_loop(self.store.read(deliveries.waiting))
         self.meter.gauge("deliveries_due", waiting)
 

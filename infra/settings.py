@@ -26,7 +26,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from infra.logs import LogFormat
-from infra.units import GB, SECOND, Duration, Size, Unit
+from infra.units import DAY, GB, SECOND, Duration, Size, Unit
 from rules.limits import KB, MB, Limits
 
 PREFIX: Final = "SLUICE_"
@@ -108,6 +108,11 @@ class Settings(BaseSettings):
     )
     stop_deadline: Duration = _knob("20s", "Longest that stopping may take.", SECOND, 600 * SECOND)
     events_keep: Duration = _knob("7d", "How long events stay in the log for backtests.", SECOND)
+    alerts_keep: Duration = _knob(
+        "90d",
+        "How long alerts, their notifications and deliveries, and what rules remember are kept.",
+        3 * DAY,
+    )
 
     max_inflight: Size = _knob("64MB", "Bytes of writes in flight; past it 503.", 64 * KB, 1024 * GB)
     backlog_bytes: Size = _knob("256MB", "Bytes a partition may be behind the log; past it 503.", 64 * KB)

@@ -11,6 +11,7 @@ from rules.schema.moments import parse_duration
 
 GB: Final = 1024 * MB
 SECOND: Final = 10**9
+DAY: Final = 86_400 * SECOND
 
 _SIZE = re.compile(r"([0-9]{1,18})\s*([KMGT]?B)?", re.IGNORECASE)
 
@@ -30,7 +31,7 @@ class Unit:
 BYTES: Final = Unit((("TB", 1024 * GB), ("GB", GB), ("MB", MB), ("KB", KB), ("B", 1)))
 TIME: Final = Unit(
     (
-        ("d", 86_400 * SECOND),
+        ("d", DAY),
         ("h", 3_600 * SECOND),
         ("m", 60 * SECOND),
         ("s", SECOND),

@@ -27,6 +27,7 @@ from api.lane.outcome import Outcomes
 from api.services import Services
 from infra.chores import Chores
 from infra.first_start import admin_token
+from infra.forgetting import Forgetting
 from infra.lifecycle import Lifecycle
 from infra.metrics import PrometheusMeter
 from infra.parts import Part, Parts
@@ -183,6 +184,7 @@ async def start(settings: Settings, lifecycle: Lifecycle, out: TextIO = sys.stdo
         meter=meter,
         clock=time.time_ns,
         events_keep=settings.events_keep,
+        forgetting=Forgetting(store, time.time_ns, settings.alerts_keep),
     )
     chore = asyncio.create_task(chores.run(health.register("chores")), name="chores")
     lifecycle.watch("chores", chore)

@@ -186,10 +186,11 @@ def _meant(wanted: Wanted) -> list[Where]:
     return conditions
 
 
-def raised_by(connection: Connection, partition: int, offset: int, items: range) -> list[str]:
-    """Return the ids of the alerts that records of one write part opened, 1,000 at most."""
-    where = (ALERT.c.partition == partition) & (ALERT.c.offset == offset)
-    inside = (ALERT.c.item >= items.start) & (ALERT.c.item < items.stop)
+def raised_by(connection: Connection, first: Origin, items: int) -> list[str]:
+    """Return the ids of the alerts that so many records from an origin on opened, 1,000 at most."""
+    where = (ALERT.c.partition == first.partition) & (ALERT.c.offset == first.offset)
+    where &= ALERT.c.epoch == first.epoch
+    inside = (ALERT.c.item >= first.item) & (ALERT.c.item < first.item + items)
     return list(connection.execute(select(ALERT.c.id).where(where & inside).limit(1000)).scalars())
 
 

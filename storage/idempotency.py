@@ -1,8 +1,8 @@
 """Claims: an Idempotency-Key, the write it stands for, and what was answered the first time."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from sqlalchemy import BigInteger, Connection, delete, select
+from sqlalchemy import BigInteger, Connection, delete, select, tuple_
 from sqlmodel import Field, SQLModel
 
 from storage.sql import from_text, table, to_text, upsert
@@ -20,6 +20,8 @@ class ClaimRow(SQLModel, table=True):
 
 
 CLAIM = table(ClaimRow)
+STEP: Final = 5_000
+"""Claims that one step of forgetting takes."""
 
 
 class Claim(NamedTuple):
@@ -58,5 +60,6 @@ def claim(connection: Connection, mine: Claim, since: int) -> Claim:
 
 
 def prune(connection: Connection, before: int) -> int:
-    """Forget the claims made before this time (ns)."""
-    return connection.execute(delete(CLAIM).where(CLAIM.c.at < before)).rowcount
+    """Forget claims made before this time (ns): one step of it; return how many went."""
+    old = select(CLAIM.c.scope, CLAIM.c.key).where(CLAIM.c.at < before).limit(STEP)
+    return connection.execute(delete(CLAIM).where(tuple_(CLAIM.c.scope, CLAIM.c.key).in_(old))).rowcount

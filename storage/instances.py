@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from typing import Final
 
-from sqlalchemy import Connection, select, tuple_
+from sqlalchemy import Connection, Index, delete, select, tuple_
 from sqlmodel import Field, SQLModel
 
 from rules.alerting.instance import Instance
@@ -30,6 +30,7 @@ class InstanceRow(SQLModel, table=True):
 
 
 INSTANCE = table(InstanceRow)
+Index("instance_by_age", INSTANCE.c.workspace, INSTANCE.c.rule, INSTANCE.c.last_fired)
 
 
 def find(connection: Connection, keys: Collection[InstanceKey]) -> dict[InstanceKey, Instance]:
@@ -49,6 +50,13 @@ def listing(connection: Connection, workspace: str, rule: str, limit: int) -> li
     where = (INSTANCE.c.workspace == fold(workspace)) & (INSTANCE.c.rule == rule)
     query = select(INSTANCE).where(where).order_by(INSTANCE.c.last_fired.desc(), INSTANCE.c.key).limit(limit)
     return [_instance(row) for row in connection.execute(query).mappings()]
+
+
+def forget(connection: Connection, workspace: str, rule: str, until: int, most: int) -> int:
+    """Forget a rule's instances that fired last before this time (ns), `most` of them; return how many."""
+    mine = (INSTANCE.c.workspace == fold(workspace)) & (INSTANCE.c.rule == rule)
+    old = select(INSTANCE.c.key).where(mine & (INSTANCE.c.last_fired < until)).limit(most)
+    return connection.execute(delete(INSTANCE).where(mine & INSTANCE.c.key.in_(old))).rowcount
 
 
 def _instance(row: Row) -> Instance:

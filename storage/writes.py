@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from sqlalchemy import BigInteger, Connection, Index, delete, insert, select
+from sqlalchemy import BigInteger, Connection, Index, delete, insert, select, tuple_
 from sqlmodel import Field, SQLModel
 
 from rules.ids import read_write_id
@@ -17,6 +17,9 @@ from storage.sql import Big, table
 
 COUNTER_SHIFT: Final = 20
 """A counter is milliseconds since 1970, shifted by this, plus a number within the millisecond."""
+
+STEP: Final = 5_000
+"""Rows of each kind that one step of forgetting takes."""
 
 ROWS: Final = 10_000
 """Packed rows that one look for many writes opens at most."""
@@ -36,6 +39,7 @@ class PackedRow(SQLModel, table=True):
     offset: Big
     body: bytes
     stored_at: Big
+    epoch: int = Field(sa_column_kwargs={"server_default": "1"})
 
 
 class OwnRow(SQLModel, table=True):
@@ -47,6 +51,7 @@ class OwnRow(SQLModel, table=True):
     offset: Big
     body: bytes
     stored_at: int = Field(sa_type=BigInteger, index=True)
+    epoch: int = Field(sa_column_kwargs={"server_default": "1"})
 
 
 PACKED = table(PackedRow)
@@ -78,13 +83,22 @@ class Outcome(msgspec.Struct, array_like=True, frozen=True):
     quarantined: int = 0
 
 
+class Standing(NamedTuple):
+    """Where an envelope stands: the log by its epoch, the partition, the offset."""
+
+    partition: int
+    offset: int
+    epoch: int
+
+
 class Found(NamedTuple):
-    """An outcome with where and when (ns) it was stored."""
+    """An outcome with where its envelope stands and when (ns) it was stored."""
 
     outcome: Outcome
     partition: int
     offset: int
     stored_at: int
+    epoch: int
 
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -96,17 +110,17 @@ def keep_packed(
     run: int,
     counters: Sequence[int],
     outcomes: Sequence[Outcome],
-    place: tuple[int, int],
+    place: Standing,
     now: int,
 ) -> None:
-    """Keep the outcomes of one envelope's unkeyed writes; `place` is (partition, offset)."""
-    row = {"run": run, "lo": min(counters), "hi": max(counters), "partition": place[0], "offset": place[1]}
+    """Keep the outcomes of one envelope's unkeyed writes."""
+    row = {"run": run, "lo": min(counters), "hi": max(counters), **place._asdict()}
     c.execute(_KEEP_PACKED, {**row, "body": _pack(outcomes), "stored_at": now})
 
 
-def keep_own(c: Connection, outcome: Outcome, place: tuple[int, int], now: int) -> None:
+def keep_own(c: Connection, outcome: Outcome, place: Standing, now: int) -> None:
     """Keep the outcome of one part in a row of its own."""
-    row = {"write_id": outcome.id, "part": outcome.part, "partition": place[0], "offset": place[1]}
+    row = {"write_id": outcome.id, "part": outcome.part, **place._asdict()}
     c.execute(insert(OWN).values(**row, body=_pack([outcome]), stored_at=now))
 
 
@@ -130,7 +144,7 @@ def outcomes(c: Connection, write_id: str, run: int, counter: int) -> list[Found
     for row in [*own, *packed]:
         for outcome in _unpack(row["body"]):
             if outcome.id == write_id:
-                found[outcome.part] = Found(outcome, row["partition"], row["offset"], row["stored_at"])
+                found[outcome.part] = Found(outcome, *(row[name] for name in Found._fields[1:]))
     return [found[part] for part in sorted(found)]
 
 
@@ -160,8 +174,11 @@ def _holding(c: Connection, run: int, counters: list[int]) -> list[int]:
 
 
 def prune(c: Connection, before: int) -> int:
-    """Forget what was stored before this time (ns)."""
-    return sum(c.execute(delete(rows).where(rows.c.stored_at < before)).rowcount for rows in (PACKED, OWN))
+    """Forget what was stored before this time (ns): one step of it; return how many rows went."""
+    packed = select(PACKED.c.id).where(PACKED.c.stored_at < before).limit(STEP)
+    own = select(OWN.c.write_id, OWN.c.part).where(OWN.c.stored_at < before).limit(STEP)
+    gone = c.execute(delete(PACKED).where(PACKED.c.id.in_(packed))).rowcount
+    return gone + c.execute(delete(OWN).where(tuple_(OWN.c.write_id, OWN.c.part).in_(own))).rowcount
 
 
 def totals(found: Sequence[Found]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from api.lane.mint import Mint, minted_at
-from rules.envelope import PERSIST
+from rules.envelope import PERSIST, Origin
 from rules.errors import WRITE_NOT_FOUND, Later, Problem
 from rules.ids import read_write_id, run_and_counter
 from rules.schema.moments import format_moment
@@ -125,8 +125,8 @@ def _unknown(write_id: str) -> Problem:
 def _alerts(c: Any, found: Sequence[Found]) -> list[str]:
     ids: list[str] = []
     for one in found:
-        items = range(one.outcome.item, one.outcome.item + one.outcome.accepted)
-        ids.extend(alerts.raised_by(c, one.partition, one.offset, items))
+        first = Origin(one.epoch, one.partition, one.offset, one.outcome.item)
+        ids.extend(alerts.raised_by(c, first, one.outcome.accepted))
     return ids[:1000]
 
 

@@ -14,7 +14,7 @@ from rules.schema.dataset import Dataset
 from storage import datasets, quarantine, removal, writes
 from storage.offsets import Place
 from storage.sqlite.upsert import insert_rows, update_rows
-from storage.writes import Outcome
+from storage.writes import Outcome, Standing
 from streams.agents.batch import Plan
 from streams.agents.prepare import Work
 from streams.positions import Setting
@@ -35,7 +35,7 @@ def writing(
         for quarantine_id in made.redriven:
             quarantine.drop(c, quarantine_id)
         quarantine.keep(c, made.quarantined)
-        _keep(c, made.works, outcomes, place.partition, now)
+        _keep(c, made.works, outcomes, (setting.epoch, place.partition), now)
         before = Failures(place.aside_row, place.aside_recent, place.seen_recent)
         failures = count(before, _verdicts(made.works))
         place = replace(
@@ -67,20 +67,21 @@ def _verdicts(works: Sequence[Work]) -> list[bool]:
 
 
 def _keep(
-    c: Connection, works: Sequence[Work], outcomes: Sequence[Outcome], partition: int, now: int
+    c: Connection, works: Sequence[Work], outcomes: Sequence[Outcome], origin: tuple[int, int], now: int
 ) -> None:
+    epoch, partition = origin
     packed: dict[tuple[int, int], tuple[list[int], list[Outcome]]] = {}
     for work, result in zip((w for w in works if not w.repeated), outcomes, strict=True):
         entry, offset = work.placed.entry, work.placed.offset
         if isinstance(entry, Redrive) or entry.keyed or work.aside:
-            writes.keep_own(c, result, (partition, offset), now)
+            writes.keep_own(c, result, Standing(partition, offset, epoch), now)
             continue
         run, counter = run_and_counter(result.id)
         counters, mine = packed.setdefault((run, offset), ([], []))
         counters.append(counter)
         mine.append(result)
     for (run, offset), (counters, mine) in packed.items():
-        writes.keep_packed(c, run, counters, mine, (partition, offset), now)
+        writes.keep_packed(c, run, counters, mine, Standing(partition, offset, epoch), now)
 
 
 def removing(
@@ -115,7 +116,7 @@ def removing(
             deleted=deleted,
         )
         if not repeat:
-            writes.keep_own(c, result, (partition, offset), now)
+            writes.keep_own(c, result, Standing(partition, offset, setting.epoch), now)
         return replace(place, next=offset + 1), result
 
     return body

@@ -11,6 +11,7 @@ from storage.sqlite.engine import SqliteStore
 from storage.writes import (
     COUNTER_SHIFT,
     Outcome,
+    Standing,
     among,
     keep_own,
     keep_packed,
@@ -34,12 +35,12 @@ def minted(run: int, counter: int) -> str:
 def found(store: SqliteStore, write: str) -> list[tuple[Outcome, int, int, int]]:
     numbers = read_write_id(write)
     assert numbers is not None
-    return [tuple(one) for one in store.read(lambda c: outcomes(c, write, *numbers)).result(5)]  # type: ignore[misc]
+    return [tuple(one)[:4] for one in store.read(lambda c: outcomes(c, write, *numbers)).result(5)]  # type: ignore[misc]
 
 
 def packed(store: SqliteStore, run: int, counters: list[int], place: tuple[int, int], now: int = 9) -> None:
     mine = [outcome(minted(run, counter), inserted=counter % 7) for counter in counters]
-    store.write(lambda c: keep_packed(c, run, counters, mine, place, now)).result(5)
+    store.write(lambda c: keep_packed(c, run, counters, mine, Standing(*place, 1), now)).result(5)
 
 
 def test_a_write_of_a_packed_row_is_found_and_its_neighbours_are_not_taken_for_it(store: SqliteStore) -> None:
@@ -53,7 +54,12 @@ def test_a_write_over_several_envelopes_is_found_whole_in_the_order_of_its_parts
     write = minted(1, 10)
     for part, place in ((2, (0, 7)), (0, (5, 1)), (1, (0, 6))):
         mine = partial(
-            keep_packed, run=1, counters=[10], outcomes=[outcome(write, part, 3)], place=place, now=9
+            keep_packed,
+            run=1,
+            counters=[10],
+            outcomes=[outcome(write, part, 3)],
+            place=Standing(*place, 1),
+            now=9,
         )
         store.write(mine).result(5)
     assert [(one[0].part, one[1], one[2]) for one in found(store, write)] == [(0, 5, 1), (1, 0, 6), (2, 0, 7)]
@@ -62,12 +68,12 @@ def test_a_write_over_several_envelopes_is_found_whole_in_the_order_of_its_parts
 def test_rows_of_its_own_and_packed_ones_are_one_write(store: SqliteStore) -> None:
     write = minted(1, 10)
     packed(store, 1, [10], (0, 1))
-    store.write(lambda c: keep_own(c, outcome(write, 1, 2, quarantined=1), (0, 2), 9)).result(5)
+    store.write(lambda c: keep_own(c, outcome(write, 1, 2, quarantined=1), Standing(0, 2, 1), 9)).result(5)
     assert [one[0].part for one in found(store, write)] == [0, 1]
 
 
 def test_own_rows_drop_repeats_of_their_part_only(store: SqliteStore) -> None:
-    store.write(lambda c: keep_own(c, outcome("a", 1, 2), (0, 2), 9)).result(5)
+    store.write(lambda c: keep_own(c, outcome("a", 1, 2), Standing(0, 2, 1), 9)).result(5)
     asked = [("a", 0), ("a", 1), ("b", 1)]
     assert store.read(lambda c: repeated(c, asked)).result(5) == {("a", 1)}
     assert store.read(lambda c: repeated(c, [])).result(5) == set()
@@ -76,7 +82,7 @@ def test_own_rows_drop_repeats_of_their_part_only(store: SqliteStore) -> None:
 def test_pruning_forgets_what_was_stored_before(store: SqliteStore) -> None:
     packed(store, 1, [10], (0, 1), now=10)
     packed(store, 1, [20], (0, 2), now=20)
-    store.write(lambda c: keep_own(c, outcome(minted(1, 30)), (0, 3), 10)).result(5)
+    store.write(lambda c: keep_own(c, outcome(minted(1, 30)), Standing(0, 3, 1), 10)).result(5)
     assert store.write(lambda c: prune(c, 20)).result(5) == 2
     assert found(store, minted(1, 10)) == [] == found(store, minted(1, 30))
     assert found(store, minted(1, 20)) != []
@@ -86,8 +92,8 @@ def test_many_writes_are_looked_for_at_once_whichever_way_they_are_kept(store: S
     packed(store, 1, [10, 12], (0, 1))
     packed(store, 1, [11], (0, 2))
     packed(store, 2, [13, 14], (0, 3))
-    store.write(lambda c: keep_own(c, outcome("redrive:7"), (0, 4), 9)).result(5)
-    store.write(lambda c: keep_own(c, outcome(minted(1, 30), 1, 2), (0, 5), 9)).result(5)
+    store.write(lambda c: keep_own(c, outcome("redrive:7"), Standing(0, 4, 1), 9)).result(5)
+    store.write(lambda c: keep_own(c, outcome(minted(1, 30), 1, 2), Standing(0, 5, 1), 9)).result(5)
     asked = [
         minted(1, 10),
         minted(1, 11),
@@ -103,8 +109,10 @@ def test_many_writes_are_looked_for_at_once_whichever_way_they_are_kept(store: S
 
 def test_totals_are_sums_over_the_parts(store: SqliteStore) -> None:
     write = minted(1, 10)
-    store.write(lambda c: keep_own(c, outcome(write, 0, 2, inserted=2), (0, 2), 9)).result(5)
-    store.write(lambda c: keep_own(c, outcome(write, 1, 2, replaced=1, ignored=1), (1, 2), 9)).result(5)
+    store.write(lambda c: keep_own(c, outcome(write, 0, 2, inserted=2), Standing(0, 2, 1), 9)).result(5)
+    store.write(
+        lambda c: keep_own(c, outcome(write, 1, 2, replaced=1, ignored=1), Standing(1, 2, 1), 9)
+    ).result(5)
     kept = store.read(lambda c: outcomes(c, write, 1, 10)).result(5)
     told = totals(kept)
     assert (told["accepted"], told["inserted"], told["replaced"], told["ignored"]) == (4, 2, 1, 1)
