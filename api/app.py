@@ -36,6 +36,8 @@ DOORS: Final[dict[str, Door]] = {
     "/v1/record": RecordDoor(wait=False),
     "/v1/write": RecordDoor(wait=True),
 }
+NATIVE: Final = {path: door.waits for path, door in DOORS.items() if isinstance(door, RecordDoor)}
+"""The native doors, and whether they wait until a write is stored unless told otherwise."""
 
 ROUTERS: Final = (alerts, data, datasets, events, quarantine, rules, subscriptions, tokens, writes)
 
@@ -66,7 +68,7 @@ def _rest(services: Services) -> FastAPI:
     app.include_router(health.router)
     for module in ROUTERS:
         app.include_router(module.router)
-    openapi.describe(app)
+    openapi.describe(app, NATIVE)
 
     @app.exception_handler(Problem)
     async def _problem(_: Request, error: Problem) -> Response:

@@ -1,6 +1,7 @@
 """The OpenAPI document: what FastAPI knows, the lane's endpoints, tokens, problems; and the pages over it."""
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final
 
@@ -67,12 +68,15 @@ _PROBLEM: Final = {
 }
 
 
-def describe(app: FastAPI) -> None:
-    """Serve `/openapi.json`, `/docs` and `/docs/errors`. Call once every router is included."""
+def describe(app: FastAPI, doors: Mapping[str, bool]) -> None:
+    """Serve `/openapi.json`, `/docs` and `/docs/errors`. Call once every router is included.
+
+    `doors` are those of the lane, as `operations` takes them.
+    """
 
     @cache
     def whole() -> Words:
-        return document(app)
+        return document(app, doors)
 
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi() -> Response:
@@ -87,10 +91,10 @@ def describe(app: FastAPI) -> None:
         return Response(errors_page(CATALOGUE.values()), headers=_HTML)
 
 
-def document(app: FastAPI) -> Words:
+def document(app: FastAPI, doors: Mapping[str, bool]) -> Words:
     """Return the OpenAPI document of everything the application answers."""
     told = get_openapi(title=app.title, version=app.version, description=_ABOUT, routes=app.routes)
-    told["paths"] |= operations()
+    told["paths"] |= operations(doors)
     for path, methods in told["paths"].items():
         for method in methods.keys() & _METHODS:
             _complete(methods[method], path)

@@ -40,7 +40,7 @@ MODULES: Final = (
 """Every module that has tables: alembic compares the database with what they declare."""
 
 METADATA: Final = SQLModel.metadata
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 
 
 class DatabaseError(Exception):

@@ -1,5 +1,6 @@
 """The lane's endpoints for the OpenAPI document, which FastAPI does not see: what they take and answer."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from api.described import IDEMPOTENCY_KEY, RECORDS, Words, query, segment
@@ -18,9 +19,6 @@ from rules.errors import (
     WRONG_TYPE,
     Code,
 )
-
-DOORS: Final = {"/v1/record": False, "/v1/write": True}
-"""The native doors, and whether they wait until a write is stored unless told otherwise."""
 
 _WRITE_ID: Final = "0000000100000193000000005f1c2d3e"
 _RECORDS: Final = [{"symbol": "ABC", "price": 18.5}, {"symbol": "XYZ", "price": 7}]
@@ -85,10 +83,14 @@ SCHEMAS: Final[dict[str, Words]] = {
 }
 
 
-def operations() -> dict[str, Words]:
-    """Return the lane's paths with what may be done there."""
+def operations(doors: Mapping[str, bool]) -> dict[str, Words]:
+    """Return the lane's paths with what may be done there.
+
+    `doors` are the native ones: the first segments of their paths, and whether they wait until a write is
+    stored unless told otherwise.
+    """
     return {
-        f"{door}/{{workspace}}/{{dataset}}": {"post": _operation(door, wait)} for door, wait in DOORS.items()
+        f"{door}/{{workspace}}/{{dataset}}": {"post": _operation(door, wait)} for door, wait in doors.items()
     }
 
 

@@ -23,7 +23,7 @@ class RecordDoor:
     """The native door. `/v1/record` answers once it is logged, `/v1/write` once it is stored."""
 
     def __init__(self, *, wait: bool, limits: Limits = _LIMITS) -> None:
-        self._wait = wait
+        self.waits = wait
         self._limits = limits
         self._default = Options(wait=wait)
 
@@ -43,7 +43,7 @@ class RecordDoor:
     def _options(self, request: Request) -> Options:
         params = request.params
         options = Options(
-            wait=params.flag("wait", self._wait),
+            wait=params.flag("wait", self.waits),
             event=params.flag("event", True),
             persist=params.flag("persist", True),
             handling=_HANDLING[params.choice("duplicateKeyHandling", tuple(_HANDLING), "ignore")],

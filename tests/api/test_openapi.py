@@ -12,8 +12,7 @@ from fastapi import FastAPI
 from jsonschema import Draft202012Validator
 
 from api import health
-from api.app import DOORS, ROUTERS
-from api.lane.description import DOORS as DESCRIBED
+from api.app import NATIVE, ROUTERS
 from api.openapi import OPEN, describe, document
 from rules.errors import CATALOGUE
 from tests.stage.house import House, house
@@ -26,13 +25,13 @@ def app() -> FastAPI:
     made = FastAPI(title="Sluice", openapi_url=None, docs_url=None, redoc_url=None)
     for module in (health, *ROUTERS):
         made.include_router(module.router)
-    describe(made)
+    describe(made, NATIVE)
     return made
 
 
 @pytest.fixture(scope="module")
 def told(app: FastAPI) -> dict[str, Any]:
-    return json.loads(json.dumps(document(app)))  # type: ignore[no-any-return]
+    return json.loads(json.dumps(document(app, NATIVE)))  # type: ignore[no-any-return]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -54,13 +53,21 @@ def test_every_route_and_every_native_door_stands_in_it(app: FastAPI, told: dict
         for route in module.router.routes
         for method in route.methods
     }
-    lane = {(f"{door}/{{workspace}}/{{dataset}}", "post") for door in DOORS if door in DESCRIBED}
+    lane = {(f"{door}/{{workspace}}/{{dataset}}", "post") for door in NATIVE}
     assert lane
     assert routed | lane == {(path, method) for path, method, _ in operations(told)}
 
 
-def test_the_native_doors_are_described() -> None:
-    assert set(DESCRIBED) <= set(DOORS)
+def test_each_native_door_is_described_with_its_own_default_of_wait(told: dict[str, Any]) -> None:
+    waits = {}
+    for door in NATIVE:
+        (found,) = [
+            parameter
+            for parameter in told["paths"][f"{door}/{{workspace}}/{{dataset}}"]["post"]["parameters"]
+            if parameter["name"] == "wait"
+        ]
+        waits[door] = found["schema"]["default"]
+    assert waits == NATIVE == {"/v1/record": False, "/v1/write": True}
 
 
 def test_every_reference_in_it_leads_somewhere(told: dict[str, Any]) -> None:
