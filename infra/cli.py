@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -44,6 +45,8 @@ Data = Annotated[
 @app.command()
 def serve(host: Host = None, port: Port = None, data: Data = None) -> None:
     """Run the whole broker in one process."""
+    # the database holds what signs webhooks, and records that are nobody else's business
+    os.umask(0o077)
     settings = _settings(host=host, port=port, data=data)
     given = settings.admin_token
     configure(settings.log_format, sys.stderr, () if given is None else (given.get_secret_value(),))

@@ -55,6 +55,9 @@ VERSION_CONFLICT = _code("version_conflict", 409, "Somebody else changed it mean
 IDEMPOTENCY_CONFLICT = _code(
     "idempotency_conflict", 409, "The Idempotency-Key was used before with another request."
 )
+SUBSCRIPTION_DISABLED = _code(
+    "subscription_disabled", 409, "The subscription is disabled; enable it, and it delivers what it owes."
+)
 ALREADY_RESOLVED = _code("already_resolved", 409, "The alert is resolved; there is nothing to acknowledge.")
 BODY_TOO_LARGE = _code("body_too_large", 413, "The body is larger than the limit.")
 UNSUPPORTED_ENCODING = _code("unsupported_encoding", 415, "This Content-Encoding is not supported.")

@@ -19,6 +19,9 @@ from rules.errors import (
 )
 from rules.limits import Limits
 
+CONTAINERS: Final = 2_000_000
+"""Objects and arrays that one body may hold; brackets in texts count too."""
+
 _DIGITS_AS_ZERO: Final = bytes(0x30 if 0x30 <= byte <= 0x39 else byte for byte in range(256))
 _LONG: Final = b"0" * 16
 _BYTE: Final = re.compile(r"\(byte (\d+)\)")
@@ -76,13 +79,27 @@ def decode(body: bytes, content_type: bytes | None, limits: Limits) -> Decoded:
 def parse_json(body: bytes) -> Any:
     """Return a JSON text as values.
 
-    Raises: Problem(bad_json, too_deep) with the byte where it breaks.
+    Raises: Problem(bad_json, too_deep) with the byte where it breaks, Problem(body_too_large) where it
+    holds more objects and arrays than memory could be spared for.
     """
+    _check_containers(body)
     try:
         return _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         code, message = _words(error, body)
         raise Problem(code, message) from error
+
+
+def _check_containers(body: bytes) -> None:
+    """Bound what a text becomes: three bytes (`[],`) take 72 once they are read, a number at most 32."""
+    if len(body) <= 2 * CONTAINERS:
+        return
+    most = body.count(b"[") + body.count(b"{")
+    if most > CONTAINERS:
+        raise Problem(
+            BODY_TOO_LARGE,
+            f"The body holds {most} opening brackets; {CONTAINERS} are allowed in one. Send it in parts.",
+        )
 
 
 def _check_number(records: int, limits: Limits) -> None:
@@ -95,6 +112,7 @@ def _check_number(records: int, limits: Limits) -> None:
 
 def _lines(body: bytes, plain: bool, limits: Limits) -> Decoded:
     _check_number(body.count(b"\n"), limits)
+    _check_containers(body)
     records: list[Record] = []
     indexes: list[int] = []
     refusals = Refusals(limits.errors_listed)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from api.entry.caller import caller, json_of, object_of, params_of, services_of
 from rules.alerting.subscription import Subscription, amend, read_subscription
-from rules.errors import NOT_FOUND, SUBSCRIPTION_NOT_FOUND, Problem
+from rules.errors import NOT_FOUND, SUBSCRIPTION_DISABLED, SUBSCRIPTION_NOT_FOUND, Problem
 from rules.names import workspace_name
 from rules.schema.moments import format_moment
 from storage import datasets, deliveries, subscriptions
@@ -117,13 +117,18 @@ async def log(request: Request, workspace: str, subscription: str) -> list[dict[
 
 @router.post("/v1/subscriptions/{workspace}/{subscription}/deliveries/{notification}/redeliver")
 async def redeliver(request: Request, workspace: str, subscription: str, notification: str) -> dict[str, Any]:
-    """Deliver a notification once more, now."""
+    """Deliver a notification once more, now. 409 while the subscription is disabled: nothing is sent then."""
     caller(request, "rules", workspace)
     services = services_of(request)
     now = services.clock()
 
     def owe(c: Connection) -> None:
-        _existing(c, workspace, subscription)
+        disabled = _existing(c, workspace, subscription).disabled
+        if disabled is not None:
+            raise Problem(
+                SUBSCRIPTION_DISABLED,
+                f'{subscription} is disabled ({disabled}). PATCH it with {{"disabled": null}} first.',
+            )
         if not deliveries.again(c, notification, subscription, now):
             raise Problem(NOT_FOUND, f"{subscription} was never owed the notification {notification[:64]!r}.")
 
