@@ -8,7 +8,7 @@ envelopes, each of which costs the same whatever it holds.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from rules.errors import LOG_UNAVAILABLE, OUTCOME_UNKNOWN, Problem
@@ -29,11 +29,12 @@ class _Waiting(NamedTuple):
 class _Lane:
     """What waits for one partition."""
 
-    __slots__ = ("begun", "busy", "waiting")
+    __slots__ = ("begun", "busy", "stuck", "waiting")
 
     def __init__(self) -> None:
         self.waiting: deque[_Waiting] = deque()
         self.busy = False
+        self.stuck = False
         self.begun = 0.0
 
 
@@ -65,6 +66,9 @@ class Publisher:
         """
         logged: asyncio.Future[int] = self._loop.create_future()
         lane = self._lanes[partition]
+        if lane.stuck:
+            logged.set_exception(_problem(self._stuck()))
+            return logged
         lane.waiting.append(_Waiting(entry, fold(workspace), alone, logged))
         if not lane.busy:
             lane.busy = True
@@ -87,7 +91,7 @@ class Publisher:
             return
         lane.begun = self._loop.time()
         appended = self._log.append(WRITES, partition, join([waiting.entry for waiting in batch]))
-        overdue = self._loop.call_later(self._deadline, self._fail, batch, LogUnknown("it did not answer"))
+        overdue = self._loop.call_later(self._deadline, self._overdue, lane, batch)
         appended.add_done_callback(lambda future: self._logged(partition, batch, future, overdue))
 
     def _take(self, lane: _Lane) -> list[_Waiting]:
@@ -124,12 +128,23 @@ class Publisher:
                 if not waiting.logged.done():
                     waiting.logged.set_result(offset)
         lane = self._lanes[partition]
+        lane.stuck = False
         if lane.waiting:
             self._soon(partition, lane)
         else:
             lane.busy = False
 
-    def _fail(self, batch: Sequence[_Waiting], error: BaseException) -> None:
+    def _overdue(self, lane: _Lane, batch: Sequence[_Waiting]) -> None:
+        """Wait no longer for the log, nor let anybody wait behind what it does not answer."""
+        lane.stuck = True
+        self._fail(batch, LogUnknown("it did not answer"))
+        self._fail(lane.waiting, self._stuck())
+        lane.waiting.clear()
+
+    def _stuck(self) -> LogRefused:
+        return LogRefused(f"an append before it has not ended within {self._deadline:g} s")
+
+    def _fail(self, batch: Iterable[_Waiting], error: BaseException) -> None:
         for waiting in batch:
             if not waiting.logged.done():
                 waiting.logged.set_exception(_problem(error))

@@ -43,9 +43,9 @@ def numbers(payload: bytes) -> list[int]:
     return [one.records[0]["n"] for one in read_envelope(payload).entries if isinstance(one, Write)]
 
 
-def made(most: int = MOST, linger: float = 0.0) -> tuple[HeldLog, Backlog, Publisher]:
+def made(most: int = MOST, linger: float = 0.0, deadline: float = 30.0) -> tuple[HeldLog, Backlog, Publisher]:
     log, backlog = HeldLog(), Backlog(2, 1_000_000, 60.0)
-    return log, backlog, Publisher(cast(Log, log), backlog, most, linger)
+    return log, backlog, Publisher(cast(Log, log), backlog, most, linger, deadline)
 
 
 async def turned() -> None:
@@ -144,6 +144,47 @@ async def test_what_the_log_refuses_everybody_in_the_envelope_is_told(error: Log
     await turned()
     log.appended[1][2].set_result(3)
     assert await again == 3
+
+
+async def test_an_append_that_does_not_end_in_time_is_unknown_and_what_waits_behind_it_was_not_written() -> (
+    None
+):
+    log, backlog, publisher = made(deadline=0.05)
+    under_way = publisher.publish(0, entry(0), "w")
+    await turned()
+    behind = publisher.publish(0, entry(1), "w")
+    other = publisher.publish(1, entry(2), "w")
+    await turned()
+    log.appended[1][2].set_result(7)
+    assert await asyncio.wait_for(other, 5) == 7, "another partition does not wait for it"
+    for future, code in ((under_way, "outcome_unknown"), (behind, "log_unavailable")):
+        with pytest.raises(Problem) as told:
+            await asyncio.wait_for(future, 5)
+        assert told.value.code.name == code
+    with pytest.raises(Problem) as told:
+        await publisher.publish(0, entry(3), "w")
+    assert told.value.code.name == "log_unavailable"
+    log.appended[0][2].set_result(4)
+    await turned()
+    assert backlog.size(0) == len(entry(0)), "what was logged late is known to wait for the store"
+    last = publisher.publish(0, entry(4), "w")
+    await turned()
+    log.appended[2][2].set_result(5)
+    assert await last == 5
+    assert [numbers(payload) for _, payload, _ in log.appended] == [[0], [2], [4]]
+
+
+async def test_an_append_that_ends_in_time_is_not_overdue_later() -> None:
+    log, _, publisher = made(deadline=0.05)
+    first = publisher.publish(0, entry(0), "w")
+    await turned()
+    log.appended[0][2].set_result(0)
+    assert await first == 0
+    await asyncio.sleep(0.1)
+    again = publisher.publish(0, entry(1), "w")
+    await turned()
+    log.appended[1][2].set_result(1)
+    assert await again == 1
 
 
 async def test_a_caller_that_went_away_disturbs_nobody() -> None:
