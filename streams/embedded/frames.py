@@ -67,12 +67,22 @@ class Block(NamedTuple):
     head: BlockHead
     body: memoryview
 
+    def check(self) -> None:
+        """Let a block pass that holds what its table says.
+
+        Raises: ValueError: its checksums are right all the same, so it was written so.
+        """
+        table = self.head.messages * _ROW.size
+        if table > len(self.body) or table + sum(row[2] for row in self.rows()) != len(self.body):
+            raise ValueError(f"a table of {self.head.messages} messages does not fit its block")
+
     def rows(self) -> Iterator[tuple[int, int, int]]:
-        """Yield (partition, offset, length of the payload) of each message."""
+        """Yield (partition, offset, length of the payload) of each message of a block that was checked."""
         return _ROW.iter_unpack(self.body[: self.head.messages * _ROW.size])
 
     def messages(self, partition: int, first: int, end: int) -> Iterator[Message]:
-        """Yield the partition's messages whose offset is in [first, end)."""
+        """Yield the partition's messages whose offset is in [first, end). Raises: ValueError."""
+        self.check()
         at = self.head.messages * _ROW.size
         for owner, offset, length in self.rows():
             if owner == partition and first <= offset < end:

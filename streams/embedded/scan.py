@@ -51,6 +51,7 @@ def scan(fd: int, path: Path, index: SegmentIndex, end: int) -> None:
     """
     for block in blocks(fd, index.head.salt, index.size, end):
         try:
+            block.check()
             index.add(block.head.end, block.head.stamp, block.rows())
         except ValueError as error:
             raise damaged(path, block.head.position, str(error)) from error

@@ -148,7 +148,10 @@ def read_messages(
     Raises: LogDamaged, OSError.
     """
     with path.open("rb", buffering=0) as file:
-        return _gather(file.fileno(), path, index, partition, (offset, end), max_bytes)
+        try:
+            return _gather(file.fileno(), path, index, partition, (offset, end), max_bytes)
+        except ValueError as error:
+            raise damaged(path, index.place(partition, offset), str(error)) from error
 
 
 def _gather(

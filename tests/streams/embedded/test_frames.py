@@ -1,9 +1,13 @@
+import struct
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.embedded.frames import (
     BLOCK_HEAD_BYTES,
     Block,
+    BlockHead,
     Entry,
     SegmentHead,
     block_bytes,
@@ -49,6 +53,18 @@ def test_a_block_with_any_bit_turned_or_any_byte_missing_is_none(entries: list[E
         turned[at] ^= 1 << at % 8
         assert whole_block(bytes(turned), position=7) is None
         assert whole_block(data[:at], position=7) is None
+
+
+@pytest.mark.parametrize("rows", [[(0, 0, 4)], [(0, 0, 2)], [(0, 0, 3)] * 2])
+def test_a_block_whose_table_does_not_fit_it_is_refused_though_its_checksums_are_right(
+    rows: list[tuple[int, int, int]],
+) -> None:
+    body = memoryview(b"".join(struct.pack("<HQI", *row) for row in rows) + b"abc")
+    head = BlockHead(0, BLOCK_HEAD_BYTES + len(body), len(rows), 1, 0)
+    with pytest.raises(ValueError, match="does not fit its block"):
+        Block(head, body).check()
+    with pytest.raises(ValueError, match="does not fit its block"):
+        Block(head._replace(messages=10), body).check()
 
 
 def test_a_block_of_another_place_or_another_segment_is_none() -> None:
