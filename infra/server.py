@@ -1,27 +1,37 @@
 """The HTTP server: uvicorn on a socket of ours, stopped by us."""
 
 import asyncio
+import resource
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
+from typing import Any, Final, cast
 
 import uvicorn
 
 from api.app import App
-from infra.protocol import CorkedProtocol
+from infra.connections import SURPLUS, BoundedProtocol
 from infra.settings import WrongSetting
+
+FILES: Final = 512
+"""Files that the log, the database and webhooks may have open besides the connections."""
 
 
 class Server:
-    """Serves an application until it is stopped. Signals are not its business."""
+    """Serves an application until it is stopped. Signals are not its business.
+
+    `most` is how many connections may be open at once; fewer are where the system allows fewer files.
+    """
 
     def __init__(
-        self, app: App, sock: socket.socket, drain: float, cert: Path | None, key: Path | None
+        self, app: App, sock: socket.socket, drain: float, most: int, cert: Path | None, key: Path | None
     ) -> None:
+        most = min(most, max(64, _files() - FILES - SURPLUS))
         config = uvicorn.Config(
             app,
-            http=CorkedProtocol,
+            http=cast(Any, partial(BoundedProtocol, most=most)),
             interface="asgi3",
             lifespan="off",
             access_log=False,
@@ -49,6 +59,15 @@ class Server:
     def stop(self) -> None:
         """Take no more requests; those under way have until the drain deadline."""
         self._server.should_exit = True
+
+
+def _files() -> int:
+    """Return how many files the process may have open, which is made as many as the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        soft = hard
+    return 2**31 if soft == resource.RLIM_INFINITY else soft
 
 
 class _Quiet(uvicorn.Server):

@@ -118,6 +118,7 @@ class Settings(BaseSettings):
     backlog_bytes: Size = _knob("256MB", "Bytes a partition may be behind the log; past it 503.", 64 * KB)
     backlog_age: Duration = _knob("60s", "Time a partition may be behind the log; past it 503.", SECOND)
     free_disk: Size = _knob("1GB", "Free disk space that is left alone; below it 503.", 0)
+    max_connections: int = _knob(10_000, "Connections open at once; past it 503.", 16, 1_000_000)
     quota_records: int = _knob(0, "Records a second that one token may write; 0: any.", 0, 10**12)
     quota_bytes: Size = _knob(0, "Bytes a second that one token may write; 0: any.", 0)
 

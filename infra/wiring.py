@@ -193,6 +193,7 @@ async def start(settings: Settings, lifecycle: Lifecycle, out: TextIO = sys.stdo
         build(services, lane, settings.cors_origins),
         sock,
         settings.stop_deadline / 2e9,
+        settings.max_connections,
         settings.tls_cert,
         settings.tls_key,
     )

@@ -13,6 +13,9 @@ from rules.errors import BAD_ENCODING, BAD_REQUEST, BODY_TOO_LARGE, UNSUPPORTED_
 _GZIP: Final = 16 + zlib.MAX_WBITS
 _ENCODINGS: Final = {b"gzip": _GZIP, b"x-gzip": _GZIP, b"deflate": zlib.MAX_WBITS}
 _SILENCE: Final = 30.0
+_GRACE: Final = 30.0
+_PACE: Final = 16 * 1024
+"""Bytes a second that a body must bring on average, after the grace: what is not whole holds memory."""
 _STEP: Final = 1 << 20
 _WINDOW: Final = 1 << 16
 _MEMBERS: Final = 1_000
@@ -36,6 +39,7 @@ async def receive_body(
         raise _too_large(f"{int(declared)} bytes", wire)
     parts: list[bytes] = []
     size = 0
+    begun: float | None = None
     while True:
         message = await _timely(receive)
         if message["type"] == "http.disconnect":
@@ -49,9 +53,24 @@ async def receive_body(
             parts.append(part)
         if not message.get("more_body", False):
             break
+        begun = _keeping_up(begun, size)
     body = parts[0] if len(parts) == 1 else b"".join(parts)
     encoding = headers.get(b"content-encoding")
     return body if encoding is None else _decompress(body, encoding, held, most)
+
+
+def _keeping_up(begun: float | None, size: int) -> float:
+    """Return when the body began, unless it comes too slowly to hold memory for it. Raises: Problem."""
+    now = asyncio.get_running_loop().time()
+    if begun is None:
+        return now
+    if now - begun > _GRACE + size / _PACE:
+        raise Problem(
+            BAD_REQUEST,
+            f"{size} bytes of the body came in {now - begun:.0f} seconds; {_PACE} a second are the least. "
+            "Send it in smaller parts.",
+        )
+    return begun
 
 
 @coroutine
