@@ -16,6 +16,7 @@ from api.entry.gate import Gate
 from api.entry.inflight import Inflight
 from api.entry.pressure import Pressure
 from api.entry.quota import Quota
+from api.entry.turns import Turns
 from api.feeds.feed import AlertFeed
 from api.feeds.live import LiveEvents
 from api.feeds.sse import Streams
@@ -161,6 +162,7 @@ async def start(settings: Settings, lifecycle: Lifecycle, out: TextIO = sys.stdo
         pressure=pressure,
         quota=Quota(settings.quota_records, settings.quota_bytes),
         inflight=inflight,
+        turns=Turns(),
         admission=Admission(catalogue, settings.limits(), time.time_ns),
         once=Once(store, time.time_ns),
         publisher=publisher,

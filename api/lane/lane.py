@@ -16,6 +16,7 @@ from api.entry.inflight import Held, Inflight
 from api.entry.params import Params
 from api.entry.pressure import Pressure
 from api.entry.quota import Quota
+from api.entry.turns import Turns
 from api.lane.admit import Admission, Admitted
 from api.lane.cut import Part, Stamp, cut
 from api.lane.door import Door, Reading, Request, Target, Written
@@ -51,6 +52,7 @@ class Parts:
     pressure: Pressure
     quota: Quota
     inflight: Inflight
+    turns: Turns
     admission: Admission
     once: Once
     publisher: Publisher
@@ -103,6 +105,7 @@ class Lane:
         try:
             limits = parts.limits
             body = await receive_body(receive, request.headers, held, limits.wire_bytes, limits.body_bytes)
+            await parts.turns.wait(target.workspace, len(body))
             reading = door.read(request, target, body)
             for draft in reading.drafts:
                 if draft.dataset is not target.dataset:
