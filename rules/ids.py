@@ -10,7 +10,7 @@ from zlib import crc32
 
 from rules.envelope import Origin
 
-_WRITE_ID: Final = re.compile("[0-9a-f]{32}")
+_WRITE_ID: Final = re.compile("[0-9a-f]{8}[0-7][0-9a-f]{23}")
 
 
 def digest(*parts: bytes, size: int = 16) -> str:
@@ -49,7 +49,10 @@ def write_id(run: int, counter: int, seed: int, workspace: str) -> str:
 
 
 def read_write_id(text: str) -> tuple[int, int] | None:
-    """Return (run, counter) of a text that has the form of an id of a write, else None."""
+    """Return (run, counter) of a text that has the form of an id of a write, else None.
+
+    No counter has more than 63 bits, nor does a column that is asked for one.
+    """
     return run_and_counter(text) if _WRITE_ID.fullmatch(text) else None
 
 

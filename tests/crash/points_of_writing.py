@@ -58,7 +58,7 @@ SEGMENT: Final = (
     Point("segment.drafted", "drafted > placed", _RENAME, "before", of_file(".seg")),
     Point("segment.placed", "placed > known", _RENAME, "after", of_file(".seg")),
     Point("segment.made", "placed > known", f"{_CHAIN}:make_segment"),
-    Point("segment.unindexed", "known > index drafted", f"{_CHAIN}:_write_index", "before"),
+    Point("segment.unindexed", "known > index drafted", f"{_CHAIN}:write_index", "before"),
     Point("segment.index_drafted", "index drafted > index placed", _RENAME, "before", of_file(".idx")),
     Point("segment.index_placed", "index drafted > index placed", _RENAME, "after", of_file(".idx")),
 )
