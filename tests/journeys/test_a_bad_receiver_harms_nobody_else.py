@@ -70,6 +70,23 @@ async def test_a_receiver_that_fails_is_tried_again_and_the_attempt_is_told(here
         await eventually(lambda: receiver.ids() == [notification, notification])
 
 
+async def test_who_is_disabled_is_not_delivered_to_again_until_enabled(here: House) -> None:
+    w = here.workspace()
+    with Collector() as receiver:
+        subscription = await subscribed(here.client, w, receiver.url)
+        await here.client.post(f"/v1/rules/{w}", json=RULE)
+        await here.client.post(f"/v1/write/{w}/d", json={"n": 1})
+        await eventually(lambda: len(receiver.received) == 1)
+        path = f"/v1/subscriptions/{w}/{subscription}"
+        again = f"{path}/deliveries/{receiver.received[0].id}/redeliver"
+        assert (await here.client.patch(path, json={"disabled": True})).status == 200
+        refused = await here.client.post(again)
+        assert (refused.status, refused.json["code"]) == (409, "subscription_disabled")
+        assert (await here.client.patch(path, json={"disabled": None})).status == 200
+        assert (await here.client.post(again)).status == 200
+        await eventually(lambda: len(receiver.received) == 2)
+
+
 async def test_a_redirect_is_not_followed(here: House) -> None:
     w = here.workspace()
     with Collector() as inside, Collector() as receiver:
