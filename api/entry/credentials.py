@@ -7,6 +7,11 @@ from urllib.parse import parse_qsl
 _SCHEMES: Final = (b"bearer", b"token")
 
 
+def carries(authorization: bytes) -> bool:
+    """Return whether a value of Authorization has a scheme of ours, and so is where the token stands."""
+    return authorization.strip().partition(b" ")[0].lower() in _SCHEMES
+
+
 def secret_of(headers: Mapping[bytes, bytes], query: bytes) -> str | None:
     """Return the token's text: from Authorization (Bearer or Token), x-api-key, or the query; else None."""
     given = headers.get(b"authorization")

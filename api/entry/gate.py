@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
-from api.entry.credentials import secret_of
+from api.entry.credentials import carries, secret_of
 from rules.errors import BAD_TOKEN, FORBIDDEN, NO_TOKEN, Problem
 from rules.ids import token_hash
 from rules.token import Scope, Token, may
@@ -44,7 +44,8 @@ class Gate:
         token = self._seen.get(header) if header is not None else None
         if token is None:
             token = self._find(headers, query)
-            if header is not None and len(self._seen) < SEEN and len(header) <= SHORT:
+            # one that carries no token itself, and came beside one, stands for nobody
+            if header is not None and carries(header) and len(self._seen) < SEEN and len(header) <= SHORT:
                 self._seen[header] = token
         if token.expires is not None and token.expires <= time.time():
             raise _unknown()
