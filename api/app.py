@@ -7,8 +7,10 @@ from typing import Final, cast
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route
 
 from api import health, openapi
 from api.entry.answer import Answer, Headers, Receive, Scope, Send, problem
@@ -88,7 +90,7 @@ def _rest(services: Services) -> FastAPI:
     async def _http(request: Request, error: HTTPException) -> Response:
         path = request.url.path
         if error.status_code == 405:
-            allow = (error.headers or {}).get("Allow", "")
+            allow = ", ".join(sorted(_methods(app, path)))
             refused = Problem(METHOD_NOT_ALLOWED, f"{path} takes {allow}, not {request.method}.")
             return _response(problem(refused, ((b"allow", allow.encode()),)))
         return _response(
@@ -112,6 +114,13 @@ def _rest(services: Services) -> FastAPI:
         return response
 
     return app
+
+
+def _methods(app: FastAPI, path: str) -> set[str]:
+    """Return what may be done at a path; the router's own word is of the first route that fits."""
+    routes = (context.original_route for context in iter_route_contexts(app.routes))
+    fitting = (route for route in routes if isinstance(route, Route) and route.path_regex.match(path))
+    return {method for route in fitting for method in route.methods or ()}
 
 
 def _ignored(request: Request) -> Headers:

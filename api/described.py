@@ -37,13 +37,16 @@ def segment(name: str, description: str) -> Words:
     }
 
 
-def json_body(description: str, example: Any) -> Words:
-    """Return a request body of JSON: an object, or, where the example is one, a list of objects."""
-    schema: Words = {"type": "object"}
-    if isinstance(example, list):
-        schema = RECORDS
+def json_body(description: str, example: Any, shape: str | None = None, *, required: bool = True) -> Words:
+    """Return a request body of JSON: of a shape the document names, else records, one or a list of them."""
+    schema = RECORDS if shape is None else ref(shape)
     content = {"application/json": {"schema": schema, "example": example}}
-    return {"description": description, "required": True, "content": content}
+    return {"description": description, "required": required, "content": content}
+
+
+def ref(shape: str) -> Words:
+    """Return a reference to a schema of the document."""
+    return {"$ref": f"#/components/schemas/{shape}"}
 
 
 def extra(*parameters: Words, body: Words | None = None) -> Words:
@@ -52,9 +55,17 @@ def extra(*parameters: Words, body: Words | None = None) -> Words:
     return told if body is None else {**told, "requestBody": body}
 
 
-def answers(status: int, description: str, example: Any = None) -> dict[int | str, Words]:
+def answers(
+    status: int, description: str, example: Any = None, shape: str | None = None
+) -> dict[int | str, Words]:
     """Return what a route is given as `responses`: how it answers where all went well."""
     if example is None:
         return {status: {"description": description}}
-    content = {"application/json": {"schema": {}, "example": example}}
+    content = {"application/json": {"schema": {} if shape is None else ref(shape), "example": example}}
     return {status: {"description": description, "content": content}}
+
+
+def stream(description: str, example: str) -> dict[int | str, Words]:
+    """Return how a route answers that sends server-sent events."""
+    content = {"text/event-stream": {"schema": {"type": "string"}, "example": example}}
+    return {200: {"description": description, "content": content}}

@@ -1,10 +1,12 @@
 """Whether it lives, whether it is ready, what it measures."""
 
 import logging
+from typing import Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
+from api.described import answers
 from api.entry.caller import services_of
 
 logger = logging.getLogger(__name__)
@@ -18,14 +20,29 @@ async def alive() -> dict[str, str]:
     return {"name": "sluice", "status": "pass", "message": "alive"}
 
 
-@router.get("/ready")
+_READY: Final = {"status": "ready", "started": "2026-11-21T13:05:00Z", "up": "14m45s", "parts": {}}
+
+
+@router.get(
+    "/ready",
+    responses=answers(200, "It is ready.", _READY)
+    | answers(503, "It is not.", {**_READY, "status": "unready"}),
+)
 async def ready(request: Request) -> JSONResponse:
     """Say whether every part works: 200, or 503 with the parts that do not."""
     report = services_of(request).readiness()
     return JSONResponse(dict(report), 200 if report["status"] == "ready" else 503)
 
 
-@router.get("/metrics")
+@router.get(
+    "/metrics",
+    responses={
+        200: {
+            "description": "Every metric.",
+            "content": {"text/plain": {"schema": {"type": "string"}, "example": "sluice_requests_total 7\n"}},
+        }
+    },
+)
 async def metrics(request: Request) -> Response:
     """Return the metrics in Prometheus' text format."""
     return Response(services_of(request).metrics(), media_type="text/plain; version=0.0.4")

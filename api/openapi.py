@@ -7,11 +7,13 @@ from typing import Any, Final
 
 from fastapi import FastAPI, Response
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute, iter_route_contexts
 
 from api.described import Words, segment
 from api.entry.answer import encode
 from api.lane.description import SCHEMAS, operations
 from api.pages import errors_page, operations_page
+from api.v1 import shapes
 from rules.errors import CATALOGUE
 
 OPEN: Final = frozenset({"/health", "/ready", "/metrics"})
@@ -94,6 +96,10 @@ def describe(app: FastAPI, doors: Mapping[str, bool]) -> None:
 def document(app: FastAPI, doors: Mapping[str, bool]) -> Words:
     """Return the OpenAPI document of everything the application answers."""
     told = get_openapi(title=app.title, version=app.version, description=_ABOUT, routes=app.routes)
+    for context in iter_route_contexts(app.routes):
+        route = context.original_route
+        if isinstance(route, APIRoute) and route.include_in_schema:
+            _as_said(route, told["paths"][route.path_format])
     told["paths"] |= operations(doors)
     for path, methods in told["paths"].items():
         for method in methods.keys() & _METHODS:
@@ -101,7 +107,7 @@ def document(app: FastAPI, doors: Mapping[str, bool]) -> Words:
     schemas = told.setdefault("components", {}).setdefault("schemas", {})
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
-    schemas |= {**SCHEMAS, "Problem": _PROBLEM}
+    schemas |= {**SCHEMAS, **shapes.SCHEMAS, "Problem": _PROBLEM}
     told["components"]["securitySchemes"] = _SECURITY
     told["components"]["responses"] = {
         "Problem": {
@@ -111,6 +117,16 @@ def document(app: FastAPI, doors: Mapping[str, bool]) -> Words:
     }
     told["security"] = [{name: []} for name in _SECURITY]
     return told
+
+
+def _as_said(route: APIRoute, methods: Words) -> None:
+    """Put back what a route says of its body and answers: FastAPI mixes in guesses, and drops every null."""
+    for method in route.methods or ():
+        operation = methods[method.lower()]
+        operation["responses"] |= {str(status): answer for status, answer in route.responses.items()}
+        body = (route.openapi_extra or {}).get("requestBody")
+        if body is not None:
+            operation["requestBody"] = body
 
 
 def _complete(operation: dict[str, Any], path: str) -> None:

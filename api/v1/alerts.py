@@ -8,6 +8,8 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from sqlalchemy import Connection
 
+from api.described import answers, extra, json_body, query
+from api.described import stream as event_stream
 from api.entry.caller import caller, json_of, object_of, params_of, services_of, still_may
 from api.entry.params import Params
 from api.feeds.sse import COMMENT_EVERY, EventStream, alert_event, comment, pieces
@@ -23,9 +25,45 @@ router = APIRouter(tags=["alerts"])
 
 _STATES: Final = ("firing", "resolved")
 _PLACE: Final = re.compile(r"([0-9]{1,19})\.([0-9]{1,19})", re.ASCII)
+_ALERT: Final = {
+    "id": "2b7d3c0a5b1f4e6d8c9a0b1c2d3e4f50",
+    "rule": "hot",
+    "ruleVersion": 1,
+    "workspace": "acme",
+    "dataset": "readings",
+    "key": {"station": "oslo"},
+    "state": "firing",
+    "severity": "warning",
+    "message": "hot: temp > 30 (station=oslo)",
+    "at": "2026-11-21T13:05:00Z",
+    "event": {"station": "oslo", "temp": 31.5},
+    "position": "1.2.42.0",
+    "acknowledged": None,
+}
+_SEEN: Final = {**_ALERT, "acknowledged": {"by": "the shop", "at": "2026-11-21T13:06:00Z", "note": "on it"}}
+_LISTED: Final = extra(
+    query("rule", "Only the alerts of this rule."),
+    query("state", "Only those that are so.", enum=list(_STATES)),
+    query("from", "Raised from here on: RFC 3339, a date, or milliseconds since 1970."),
+    query("to", "Raised up to here."),
+    query("after", "Go on behind a page: what its `next` gave.", pattern=r"^[0-9]{1,19}\.[0-9]{1,19}$"),
+    query("limit", "How many.", "integer", minimum=1, maximum=1_000, default=100),
+)
+_LAST_EVENT: Final = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "description": "The id of the notification seen last: those behind it come first.",
+    "schema": {"type": "string"},
+}
 
 
-@router.get("/v1/alerts/{workspace}")
+@router.get(
+    "/v1/alerts/{workspace}",
+    openapi_extra=_LISTED,
+    responses=answers(
+        200, "The alerts; `next` is null at the end.", {"alerts": [_ALERT], "next": None}, "Alerts"
+    ),
+)
 async def listing(request: Request, workspace: str) -> dict[str, Any]:
     """List alerts, newest first. `next` goes back as `after`."""
     caller(request, "read", workspace)
@@ -38,7 +76,14 @@ async def listing(request: Request, workspace: str) -> dict[str, Any]:
     }
 
 
-@router.get("/v1/alerts/{workspace}/stream")
+@router.get(
+    "/v1/alerts/{workspace}/stream",
+    openapi_extra=extra(_LAST_EVENT),
+    responses=event_stream(
+        "Notifications, each with its id, a comment every 15 seconds.",
+        f"event: alert\nid: {_ALERT['id']}\ndata: {{…}}\n\n",
+    ),
+)
 async def stream(request: Request, workspace: str) -> EventStream:
     """Send alerts as they change, as server-sent events; `Last-Event-ID` resumes without a gap."""
     caller(request, "read", workspace)
@@ -64,7 +109,7 @@ async def _events(
         services.streams.closed("alerts")
 
 
-@router.get("/v1/alerts/{workspace}/{alert}")
+@router.get("/v1/alerts/{workspace}/{alert}", responses=answers(200, "The alert.", _ALERT, "Alert"))
 async def read(request: Request, workspace: str, alert: str) -> dict[str, Any]:
     """Show an alert."""
     caller(request, "read", workspace)
@@ -72,7 +117,13 @@ async def read(request: Request, workspace: str, alert: str) -> dict[str, Any]:
     return (await on_loop(store.read(lambda c: _existing(c, workspace, alert)))).to_json()
 
 
-@router.post("/v1/alerts/{workspace}/{alert}/ack")
+@router.post(
+    "/v1/alerts/{workspace}/{alert}/ack",
+    openapi_extra=extra(
+        body=json_body("A note, if there is one.", {"note": "on it"}, "Acknowledgement", required=False)
+    ),
+    responses=answers(200, "The alert.", _SEEN, "Alert"),
+)
 async def ack(request: Request, workspace: str, alert: str) -> dict[str, Any]:
     """Acknowledge an alert, with a note."""
     token = caller(request, "rules", workspace)

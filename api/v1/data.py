@@ -56,6 +56,10 @@ _QUERIED: Final = answers(
         }
     ],
 )
+_QUERIED[200]["content"] |= {
+    "application/x-ndjson": {"schema": {"type": "string"}, "example": '{"symbol": "ABC", "price": 18.5}\n'},
+    "text/csv": {"schema": {"type": "string"}, "example": "symbol,price\r\nABC,18.5\r\n"},
+}
 _DELETE: Final = extra(*_RANGE, TIMEOUT, IDEMPOTENCY_KEY)
 _DELETED: Final = answers(
     200,

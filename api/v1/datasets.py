@@ -61,7 +61,9 @@ _SHOWN: Final = {
 @router.post(
     "/v1/datasets/{workspace}",
     status_code=201,
-    openapi_extra=extra(body=json_body("The dataset, alone or under `dataset`.", {"dataset": _DECLARATION})),
+    openapi_extra=extra(
+        body=json_body("The dataset, alone or under `dataset`.", {"dataset": _DECLARATION}, "Declaration")
+    ),
     responses=answers(
         201, "It is made.", {"success": True, "message": "Dataset has been created", "datasetId": "quotes"}
     ),
@@ -88,6 +90,7 @@ async def make(request: Request, workspace: str) -> Response:
         200,
         "The datasets by name; `next` is what goes back as `after`, null at the end.",
         {"datasets": [_SHOWN], "next": None},
+        "Datasets",
     ),
 )
 async def listing(request: Request, workspace: str) -> Response:
@@ -102,7 +105,7 @@ async def listing(request: Request, workspace: str) -> Response:
     return reply(body, headers=params.ignored)
 
 
-@router.get("/v1/datasets/{workspace}/{dataset}", responses=answers(200, "The dataset.", _SHOWN))
+@router.get("/v1/datasets/{workspace}/{dataset}", responses=answers(200, "The dataset.", _SHOWN, "Dataset"))
 async def show(request: Request, workspace: str, dataset: str) -> Response:
     """Show one dataset: its schema, its columns, what identifies its records."""
     caller(request, "read", workspace, dataset)
@@ -117,6 +120,7 @@ async def show(request: Request, workspace: str, dataset: str) -> Response:
             "What changes: schema, columnMapping, mode, title, retention. `existing` says what becomes of "
             "stored records; only `leave`, the default, can be asked for yet.",
             {"title": "Quotes", "retention": "90d"},
+            "DatasetChange",
         )
     ),
     responses=answers(

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from typing import Final
 
 from fastapi import APIRouter, Request
 
+from api.described import stream
 from api.entry.caller import caller, services_of, still_may
 from api.feeds.live import Listener
 from api.feeds.sse import COMMENT_EVERY, EventStream, comment
@@ -12,15 +14,20 @@ from api.services import Services
 
 router = APIRouter(tags=["events"])
 
+_LIVE: Final = stream(
+    "Events as they happen, a comment every 15 seconds; without resuming.",
+    'event: record\ndata: {"workspace": "acme", "dataset": "quotes", "record": {"symbol": "ABC"}}\n\n',
+)
 
-@router.get("/v1/events/{workspace}/stream")
+
+@router.get("/v1/events/{workspace}/stream", responses=_LIVE)
 async def of_workspace(request: Request, workspace: str) -> EventStream:
     """Send every record of a workspace as it happens, stored or only published."""
     caller(request, "read", workspace)
     return _stream(request, workspace, None)
 
 
-@router.get("/v1/events/{workspace}/{dataset}/stream")
+@router.get("/v1/events/{workspace}/{dataset}/stream", responses=_LIVE)
 async def of_dataset(request: Request, workspace: str, dataset: str) -> EventStream:
     """Send every record of a dataset as it happens, stored or only published."""
     caller(request, "read", workspace, dataset)

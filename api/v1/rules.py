@@ -7,6 +7,7 @@ from uuid import uuid4
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import Connection
 
+from api.described import answers, extra, json_body, query
 from api.entry.caller import caller, json_of, object_of, params_of, services_of
 from api.services import Services
 from rules.alerting.fit import fit
@@ -32,9 +33,33 @@ from streams.log import LogError
 router = APIRouter(tags=["rules"])
 
 EVENTS: Final = 10_000
+_GIVEN: Final = {"id": "hot", "on": "readings", "where": "temp > 30", "key": ["station"], "cooldown": "5m"}
+_SHOWN: Final = {
+    **_GIVEN,
+    "mode": "each",
+    "severity": "warning",
+    "notify": None,
+    "message": None,
+    "title": "",
+    "state": "active",
+    "version": 1,
+    "createdAt": "2026-11-21T13:05:00Z",
+    "updatedAt": "2026-11-21T13:05:00Z",
+}
+_EVENTS: Final = [{"station": "oslo", "temp": 31.5}]
+_RULE: Final = answers(200, "The rule.", _SHOWN, "Rule")
+_BODY: Final = extra(body=json_body("The rule.", _GIVEN, "RuleGiven"))
+_TRIED: Final = answers(
+    200, "What would be raised; events that can't be judged.", {"alerts": [], "errors": []}, "Trial"
+)
 
 
-@router.post("/v1/rules/{workspace}", status_code=201)
+@router.post(
+    "/v1/rules/{workspace}",
+    status_code=201,
+    openapi_extra=_BODY,
+    responses=answers(201, "It is in force.", _SHOWN, "Rule"),
+)
 async def create(request: Request, workspace: str) -> dict[str, Any]:
     """Make a rule. It judges every record that is written after the answer."""
     caller(request, "rules", workspace)
@@ -57,7 +82,7 @@ async def create(request: Request, workspace: str) -> dict[str, Any]:
     return _shown(await _announced(services, keep), warnings)
 
 
-@router.get("/v1/rules/{workspace}")
+@router.get("/v1/rules/{workspace}", responses=answers(200, "The rules.", {"rules": [_SHOWN]}, "Rules"))
 async def listing(request: Request, workspace: str) -> dict[str, Any]:
     """List the rules of a workspace, by id."""
     caller(request, "read", workspace)
@@ -65,14 +90,18 @@ async def listing(request: Request, workspace: str) -> dict[str, Any]:
     return {"rules": [rule.to_json() for rule in found]}
 
 
-@router.get("/v1/rules/{workspace}/{rule}")
+@router.get("/v1/rules/{workspace}/{rule}", responses=_RULE)
 async def read(request: Request, workspace: str, rule: str) -> dict[str, Any]:
     """Show a rule."""
     caller(request, "read", workspace)
     return (await _find(services_of(request), workspace, rule)).to_json()
 
 
-@router.get("/v1/rules/{workspace}/{rule}/instances")
+@router.get(
+    "/v1/rules/{workspace}/{rule}/instances",
+    openapi_extra=extra(query("limit", "How many.", "integer", minimum=1, maximum=1_000, default=100)),
+    responses=answers(200, "What it remembers.", {"instances": []}, "Instances"),
+)
 async def instances_of(request: Request, workspace: str, rule: str) -> dict[str, Any]:
     """List what a rule remembers of each value of its key, latest alert first."""
     caller(request, "read", workspace)
@@ -86,7 +115,7 @@ async def instances_of(request: Request, workspace: str, rule: str) -> dict[str,
     return {"instances": [instance.to_json() for instance in found]}
 
 
-@router.put("/v1/rules/{workspace}/{rule}")
+@router.put("/v1/rules/{workspace}/{rule}", openapi_extra=_BODY, responses=_RULE)
 async def replace(request: Request, workspace: str, rule: str) -> dict[str, Any]:
     """Replace a rule: a new version, in force for what is written after the answer."""
     caller(request, "rules", workspace)
@@ -103,7 +132,7 @@ async def replace(request: Request, workspace: str, rule: str) -> dict[str, Any]
     return _shown(await _announced(services, keep), warnings)
 
 
-@router.delete("/v1/rules/{workspace}/{rule}", status_code=204)
+@router.delete("/v1/rules/{workspace}/{rule}", status_code=204, responses=answers(204, "It is gone."))
 async def delete(request: Request, workspace: str, rule: str) -> Response:
     """Delete a rule. Its alerts stay."""
     caller(request, "rules", workspace)
@@ -111,21 +140,27 @@ async def delete(request: Request, workspace: str, rule: str) -> Response:
     return Response(status_code=204)
 
 
-@router.post("/v1/rules/{workspace}/{rule}/pause")
+@router.post("/v1/rules/{workspace}/{rule}/pause", responses=_RULE)
 async def pause(request: Request, workspace: str, rule: str) -> dict[str, Any]:
     """Let a rule judge nothing until it is resumed."""
     caller(request, "rules", workspace)
     return (await _change_state(services_of(request), workspace, rule, "paused")).to_json()
 
 
-@router.post("/v1/rules/{workspace}/{rule}/resume")
+@router.post("/v1/rules/{workspace}/{rule}/resume", responses=_RULE)
 async def resume(request: Request, workspace: str, rule: str) -> dict[str, Any]:
     """Let a paused rule judge again."""
     caller(request, "rules", workspace)
     return (await _change_state(services_of(request), workspace, rule, "active")).to_json()
 
 
-@router.post("/v1/rules/{workspace}/test")
+@router.post(
+    "/v1/rules/{workspace}/test",
+    openapi_extra=extra(
+        body=json_body("A rule, and events.", {"rule": _GIVEN, "events": _EVENTS}, "RuleTrialGiven")
+    ),
+    responses=_TRIED,
+)
 async def test_given(request: Request, workspace: str) -> dict[str, Any]:
     """Say which alerts a rule in the body would raise on events in the body. Nothing is kept."""
     caller(request, "rules", workspace)
@@ -140,7 +175,11 @@ async def test_given(request: Request, workspace: str) -> dict[str, Any]:
     return await _try(services, rule, body, now)
 
 
-@router.post("/v1/rules/{workspace}/{rule}/test")
+@router.post(
+    "/v1/rules/{workspace}/{rule}/test",
+    openapi_extra=extra(body=json_body("Events.", {"events": _EVENTS}, "TrialGiven")),
+    responses=_TRIED,
+)
 async def test_kept(request: Request, workspace: str, rule: str) -> dict[str, Any]:
     """Say which alerts a rule would raise on events in the body. Nothing is kept."""
     caller(request, "rules", workspace)

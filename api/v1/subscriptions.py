@@ -6,6 +6,7 @@ from uuid import uuid4
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import Connection
 
+from api.described import answers, extra, json_body, query
 from api.entry.caller import caller, json_of, object_of, params_of, services_of
 from rules.alerting.subscription import Subscription, amend, read_subscription
 from rules.errors import NOT_FOUND, SUBSCRIPTION_DISABLED, SUBSCRIPTION_NOT_FOUND, Problem
@@ -19,9 +20,32 @@ from streams.delivery.webhook import mint_secret
 router = APIRouter(tags=["subscriptions"])
 
 _PAGE: Final = 1_000
+_GIVEN: Final = {"kind": "webhook", "url": "https://example.com/hook", "severities": ["error", "critical"]}
+_SHOWN: Final = {
+    "id": "sub-5f1c2d3e4b5a69788796a5b4c3d2e1f0",
+    **_GIVEN,
+    "rules": None,
+    "disabled": None,
+    "createdAt": "2026-11-21T13:05:00Z",
+}
+_DELIVERY: Final = {
+    "alertId": "2b7d3c0a5b1f4e6d8c9a0b1c2d3e4f50",
+    "notificationId": "2b7d3c0a5b1f4e6d8c9a0b1c2d3e4f50",
+    "attempt": 1,
+    "at": "2026-11-21T13:05:00Z",
+    "status": 503,
+    "error": "it answered 503",
+    "nextAt": "2026-11-21T13:05:05Z",
+    "state": "waiting",
+}
 
 
-@router.post("/v1/subscriptions/{workspace}", status_code=201)
+@router.post(
+    "/v1/subscriptions/{workspace}",
+    status_code=201,
+    openapi_extra=extra(body=json_body("Who is told of what.", _GIVEN, "SubscriptionGiven")),
+    responses=answers(201, "It is made.", {**_SHOWN, "secret": "whsec_…"}, "Subscription"),
+)
 async def create(request: Request, workspace: str) -> dict[str, Any]:
     """Subscribe to alerts. The secret that signs is shown this once."""
     caller(request, "rules", workspace)
@@ -41,7 +65,10 @@ async def create(request: Request, workspace: str) -> dict[str, Any]:
     return {**subscription.to_json(), "secret": subscription.secret}
 
 
-@router.get("/v1/subscriptions/{workspace}")
+@router.get(
+    "/v1/subscriptions/{workspace}",
+    responses=answers(200, "The subscriptions.", {"subscriptions": [_SHOWN]}, "Subscriptions"),
+)
 async def listing(request: Request, workspace: str) -> dict[str, Any]:
     """List a workspace's subscriptions, oldest first."""
     caller(request, "read", workspace)
@@ -49,7 +76,10 @@ async def listing(request: Request, workspace: str) -> dict[str, Any]:
     return {"subscriptions": [one.to_json() for one in found]}
 
 
-@router.get("/v1/subscriptions/{workspace}/{subscription}")
+@router.get(
+    "/v1/subscriptions/{workspace}/{subscription}",
+    responses=answers(200, "The subscription.", _SHOWN, "Subscription"),
+)
 async def read(request: Request, workspace: str, subscription: str) -> dict[str, Any]:
     """Show a subscription."""
     caller(request, "read", workspace)
@@ -57,7 +87,11 @@ async def read(request: Request, workspace: str, subscription: str) -> dict[str,
     return (await on_loop(store.read(lambda c: _existing(c, workspace, subscription)))).to_json()
 
 
-@router.patch("/v1/subscriptions/{workspace}/{subscription}")
+@router.patch(
+    "/v1/subscriptions/{workspace}/{subscription}",
+    openapi_extra=extra(body=json_body("What changes.", {"disabled": None}, "SubscriptionChange")),
+    responses=answers(200, "The subscription as it is now.", _SHOWN, "Subscription"),
+)
 async def change(request: Request, workspace: str, subscription: str) -> dict[str, Any]:
     """Change what the body names. `"disabled": null` lets a disabled one deliver again."""
     caller(request, "rules", workspace)
@@ -75,7 +109,9 @@ async def change(request: Request, workspace: str, subscription: str) -> dict[st
     return amended.to_json()
 
 
-@router.delete("/v1/subscriptions/{workspace}/{subscription}", status_code=204)
+@router.delete(
+    "/v1/subscriptions/{workspace}/{subscription}", status_code=204, responses=answers(204, "It is gone.")
+)
 async def delete(request: Request, workspace: str, subscription: str) -> Response:
     """Unsubscribe; what was still owed is forgotten."""
     caller(request, "rules", workspace)
@@ -89,7 +125,11 @@ async def delete(request: Request, workspace: str, subscription: str) -> Respons
     return Response(status_code=204)
 
 
-@router.get("/v1/subscriptions/{workspace}/{subscription}/deliveries")
+@router.get(
+    "/v1/subscriptions/{workspace}/{subscription}/deliveries",
+    openapi_extra=extra(query("limit", "How many.", "integer", minimum=1, maximum=_PAGE, default=100)),
+    responses=answers(200, "The attempts.", [_DELIVERY], "Deliveries"),
+)
 async def log(request: Request, workspace: str, subscription: str) -> list[dict[str, Any]]:
     """List attempts to deliver, newest first, and what waits for its first attempt."""
     caller(request, "read", workspace)
@@ -115,7 +155,12 @@ async def log(request: Request, workspace: str, subscription: str) -> list[dict[
     ]
 
 
-@router.post("/v1/subscriptions/{workspace}/{subscription}/deliveries/{notification}/redeliver")
+@router.post(
+    "/v1/subscriptions/{workspace}/{subscription}/deliveries/{notification}/redeliver",
+    responses=answers(
+        200, "It is due now.", {"success": True, "message": "It is delivered again now."}, "Done"
+    ),
+)
 async def redeliver(request: Request, workspace: str, subscription: str, notification: str) -> dict[str, Any]:
     """Deliver a notification once more, now. 409 while the subscription is disabled: nothing is sent then."""
     caller(request, "rules", workspace)

@@ -36,12 +36,14 @@ _MADE: Final = {"workspace": "acme", "scopes": ["read", "write"], "title": "the 
             "`workspace`; `dataset` to bind it to one; `scopes` of read, write, rules and admin; `title`; "
             "`expires` as RFC 3339 or in seconds since 1970.",
             _MADE,
+            "TokenGiven",
         )
     ),
     responses=answers(
         201,
         "The token, shown this once.",
         {"id": "tk_4f1d2c3b4a596877", "token": "sk_dGhpcyBpcyBub3QgYSB0b2tlbg"},
+        "TokenMade",
     ),
 )
 async def make(request: Request) -> Response:
@@ -71,6 +73,7 @@ async def make(request: Request) -> Response:
         200,
         "The tokens, without their secrets, oldest first.",
         {"tokens": [{"id": "tk_4f1d2c3b4a596877", "dataset": None, **_MADE}]},
+        "Tokens",
     ),
 )
 async def listing(request: Request) -> Response:

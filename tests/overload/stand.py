@@ -124,4 +124,6 @@ async def _elsewhere(module: str, asked: msgspec.Struct, kind: type[Told]) -> To
         stdout=asyncio.subprocess.PIPE,
     )
     said, _ = await process.communicate(msgspec.json.encode(asked))
+    if process.returncode:
+        raise RuntimeError(f"{module} ended with {process.returncode}.")
     return msgspec.json.decode(said, type=kind)
