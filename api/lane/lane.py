@@ -34,6 +34,7 @@ from rules.errors import (
 )
 from rules.limits import Limits
 from rules.signals import Meter
+from rules.token import Token
 from storage.idempotency import Claim
 from storage.writes import Outcome
 from streams.publisher import Publisher
@@ -105,19 +106,28 @@ class Lane:
         try:
             limits = parts.limits
             body = await receive_body(receive, request.headers, held, limits.wire_bytes, limits.body_bytes)
-            await parts.turns.wait(target.workspace, len(body))
+            size = len(body)
+            await parts.turns.wait(target.workspace, size)
             reading = door.read(request, target, body)
             for draft in reading.drafts:
                 if draft.dataset is not target.dataset:
                     parts.gate.allow(request.token, "write", target.workspace, draft.dataset)
             key = keyed(request, target.workspace, body, limits)
+            del body
             claim = await parts.once.find(key) if key is not None else None
             written = await self._write(target, reading, key, claim, held)
+        except Problem as refused:
+            if refused.code is TOO_SLOW:  # nobody waits any longer, and yet it is taken
+                self._taken(request.token, refused.extra["accepted"], size)
+            raise
         finally:
             held.release()
-        parts.quota.spend(request.token.id, written.accepted, len(body))
-        parts.meter.count("records_accepted_total", written.accepted)
+        self._taken(request.token, written.accepted, size)
         return written
+
+    def _taken(self, token: Token, records: int, size: int) -> None:
+        self._parts.quota.spend(token.id, records, size)
+        self._parts.meter.count("records_accepted_total", records)
 
     def _identify(self, door: Door, scope: Scope) -> tuple[Request, Target]:
         headers, query = dict(scope["headers"]), scope["query_string"]
@@ -159,6 +169,9 @@ class Lane:
             write_id, target.workspace, self._parts.clock(), reading.options, rejected, claim is not None
         )
         pieces = cut(admitted, stamp, self._parts.partitions, self._parts.limits.part_bytes)
+        # what waits for the log waits as bytes: as objects it takes eight times what is held for it
+        reading.drafts.clear()
+        admitted.clear()
         return await self._log(stamp, pieces, accepted, errors, held)
 
     def _refused(

@@ -1,9 +1,13 @@
 """Quotas of tokens."""
 
+from pathlib import Path
+
 import pytest
 
 from api.entry.quota import Quota
+from api.lane.outcome import Outcomes
 from rules.errors import QUOTA, Problem
+from tests.stage.broker import running_broker
 
 
 class Clock:
@@ -56,3 +60,19 @@ def test_a_quota_is_used_at_the_rate_it_says_over_time() -> None:
         written += 1
         clock.now += 0.001
     assert abs(written - (clock.now * 100 + 200)) <= 110
+
+
+async def test_a_write_that_nobody_waited_for_is_spent_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nothing(*_: object) -> None:
+        return None
+
+    monkeypatch.setattr(Outcomes, "wait", nothing)
+    async with running_broker(tmp_path, quota_records=2) as client:
+        late = await client.post("/v1/write/acme/d", json=[{"a": 1}] * 20)
+        assert late.status == 504
+        refused = await client.post("/v1/record/acme/d", json=[{"a": 1}])
+        assert (refused.status, refused.json["code"]) == (429, "quota")
+        metrics = (await client.get("/metrics")).body.decode()
+        assert "sluice_records_accepted_total 20.0" in metrics
