@@ -2,7 +2,7 @@
 PYTHON ?= python3
 V := .venv/bin
 
-.PHONY: help install run test crash lint demo bench reference lock clean
+.PHONY: help install run test crash lint demo bench overload rubbish reference lock clean
 
 help: ## show what there is to do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -36,6 +36,12 @@ demo: install ## replay a real public data set through a running broker
 
 bench: install ## measure, as ratios in one run
 	@$(V)/python -m tests.bench
+
+overload: install ## twenty times what it can take (SECONDS=120 of each shape)
+	@$(V)/python -m tests.overload --seconds $(or $(SECONDS),120)
+
+rubbish: install ## made requests (EXAMPLES=100000 of them), and schemathesis over the document
+	@$(V)/python -m tests.rubbish --examples $(or $(EXAMPLES),100000)
 
 reference: install ## write infra/reference.md anew from the code
 	@$(V)/python -m tests.house.reference

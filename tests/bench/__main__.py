@@ -17,7 +17,6 @@ from tests.bench.batches import measure as batches
 from tests.bench.datasets import measure as datasets
 from tests.bench.load import WRK
 from tests.bench.machine import Machine, look
-from tests.bench.memory import measure as memory
 from tests.bench.peers import HOUSE
 from tests.bench.row import Plan, Row
 from tests.bench.rules_index import measure as rules_index
@@ -26,12 +25,13 @@ from tests.bench.webhook import measure as webhook
 
 HISTORY: Final = HOUSE / ".bench" / "history.jsonl"
 COLOURS: Final = {"dream": "bold green", "reached": "green", "missed": "red", "told": ""}
-NAMES: Final = ("singles", "batches", "rules", "webhook", "datasets", "memory")
+NAMES: Final = ("singles", "batches", "rules", "webhook", "datasets")
 
 LATER: Final = (
     "line protocol, 5,000 lines a request: the line-protocol doors are not built yet",
     "single records on Apache Kafka against Redpanda Connect: needs both servers",
     "points against InfluxDB 1.x: needs that server",
+    "memory under sustained overload: `make overload` does",
 )
 
 
@@ -41,22 +41,22 @@ def main() -> int:
     machine = look()
     console = Console(stderr=given.json, width=None if sys.stdout.isatty() else 150)
     plan = Plan(given.rounds, given.seconds)
-    wanted = given.only or [name for name in NAMES if given.long or name != "memory"]
+    wanted = given.only or list(NAMES)
     try:
-        rows, failed = uvloop.run(_measured(wanted, plan, machine, given.minutes * 60, console))
+        rows, failed = uvloop.run(_measured(wanted, plan, machine, console))
     except KeyboardInterrupt:
         console.print("Stopped; nothing is kept of this run.")
         return 130
     if given.json:
         print(json.dumps(_kept(machine, rows, failed), indent=2))
     else:
-        _print(console, machine, rows, wanted, failed)
+        _print(console, machine, rows, failed)
     _keep(_kept(machine, rows, failed))
     return 1 if failed else 0
 
 
 async def _measured(
-    wanted: list[str], plan: Plan, machine: Machine, seconds: float, console: Console
+    wanted: list[str], plan: Plan, machine: Machine, console: Console
 ) -> tuple[list[Row], list[str]]:
     async def rules() -> list[Row]:
         return rules_index(plan)
@@ -67,7 +67,6 @@ async def _measured(
         "rules": rules,
         "webhook": lambda: webhook(plan),
         "datasets": lambda: datasets(plan),
-        "memory": lambda: memory(seconds),
     }
     rows: list[Row] = []
     failed: list[str] = []
@@ -81,7 +80,7 @@ async def _measured(
     return rows, failed
 
 
-def _print(console: Console, machine: Machine, rows: list[Row], wanted: list[str], failed: list[str]) -> None:
+def _print(console: Console, machine: Machine, rows: list[Row], failed: list[str]) -> None:
     console.print(
         f"{machine.name}: {machine.cores} cores of {machine.cpu}, {machine.python}; load {machine.load:.1f} "
         f"at the start; fdatasync of 4 KB in {machine.directory}: p50 {machine.sync_p50:.2f} ms, "
@@ -97,14 +96,11 @@ def _print(console: Console, machine: Machine, rows: list[Row], wanted: list[str
     for row in rows:
         table.add_row(*_cells(row), style=COLOURS[row.verdict])
     console.print(table)
-    lacking = list(LATER)
-    if "memory" not in wanted:
-        lacking.append("memory under sustained overload: with --long")
     if WRK is None:
         console.print(
             "wrk is not installed: the load came from a slower generator in Python.", style="yellow"
         )
-    for each in lacking:
+    for each in LATER:
         console.print(f"not measured: {each}", highlight=False)
     for each in failed:
         console.print(f"could not be measured: {each}", style="bold red", markup=False)
@@ -149,8 +145,6 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--only", action="append", choices=NAMES, help="measure only this; may be repeated")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--long", action="store_true", help="memory under sustained overload, too")
-    parser.add_argument("--minutes", type=float, default=2.0, help="how long that is (default: 2)")
     parser.add_argument("--rounds", type=int, default=3, help="alternating pairs (default: 3)")
     parser.add_argument("--seconds", type=float, default=2.0, help="of each half of a pair (default: 2)")
     return parser.parse_args()

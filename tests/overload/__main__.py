@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 import uvloop
 from rich.console import Console
@@ -12,9 +13,17 @@ from tests.overload.light import Served
 from tests.overload.shapes import BATCHES, SINGLE, Result, flood
 from tests.overload.slow import trickle
 
+FULL: Final = 60.0
+"""Seconds from which on a flood meets the broker's own settings; a shorter one would end before them."""
+
+
+def _settings(seconds: float) -> dict[str, str]:
+    return {} if seconds >= FULL else {"backlog_bytes": "16MB"}
+
+
 SHAPES: dict[str, Callable[[float], Awaitable[Result]]] = {
-    "single": lambda seconds: flood(SINGLE, seconds),
-    "batch": lambda seconds: flood(BATCHES, seconds),
+    "single": lambda seconds: flood(SINGLE, seconds, **_settings(seconds)),
+    "batch": lambda seconds: flood(BATCHES, seconds, **_settings(seconds)),
     "slow": trickle,
 }
 
@@ -71,7 +80,7 @@ def _memory(result: Result, least: float, most: float, slope: float) -> str:
     whole = result.memory.seen
     return (
         f"{whole[0]:.0f} MB at first, {max(whole):.0f} at most; after a minute, or from the middle, "
-        f"{least:.0f} to {most:.0f}, {slope:+.1f} MB a minute"
+        f"{least:.0f} to {most:.0f}, {slope:+.1f} MB a minute; each 10 s: {[round(mb) for mb in whole[::10]]}"
     )
 
 

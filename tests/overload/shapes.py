@@ -81,7 +81,7 @@ async def flood(shape: Shape, seconds: float, **settings: str) -> Result:
             result.broken.append("it did not store in time all that it took")
         if stand.broker.logs.count('"action": "task_died"') or "Traceback" in stand.broker.logs:
             result.broken.append("its log tells of a failure: " + stand.broker.logs[-500:])
-    result.broken += list(_laws(result))
+    result.broken += list(laws(result))
     return result
 
 
@@ -118,7 +118,7 @@ def _sum(told: list[Flooded]) -> Flooded:
     return total
 
 
-def _laws(result: Result) -> list[str]:
+def laws(result: Result) -> list[str]:
     """Return in words what a flood broke."""
     broken = []
     truth, after = result.truth, result.memory.since(min(60, int(result.seconds // 2)))
