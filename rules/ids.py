@@ -3,7 +3,7 @@
 import base64
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b, sha256
 from typing import Any, Final
 from zlib import crc32
@@ -90,6 +90,26 @@ def canonical_key(values: Sequence[Any]) -> bytes:
         else:
             raw = _canonical_number(value).encode()
             out += b"i" + len(raw).to_bytes(2, "big") + raw
+    return bytes(out)
+
+
+def point_key(moment: int, tags: Sequence[tuple[str, str]]) -> bytes:
+    """Return bytes that are equal if and only if two points of a measurement have the same time and tags.
+
+    `moment` is in ns since 1970, `tags` are those that the point has, sorted by name. A tag that a point has
+    not leaves no trace, so that keys stay as they are when the measurement gets another tag. They sort by
+    time, so that what comes in the order of time goes to one end of the index.
+    """
+    return (moment + 2**63).to_bytes(8, "big") + tag_bytes(tags)
+
+
+def tag_bytes(tags: Iterable[tuple[str, str]]) -> bytes:
+    """Return the part of a point's key that stands for its tags."""
+    out = bytearray()
+    for pair in tags:
+        for text in pair:
+            raw = text.encode("utf-8", "surrogatepass")
+            out += len(raw).to_bytes(4, "big") + raw
     return bytes(out)
 
 

@@ -12,6 +12,9 @@ class Limits:
 
     wire_bytes: int = 10 * MB
     body_bytes: int = 50 * MB
+    lines_wire_bytes: int = 32 * MB
+    lines_body_bytes: int = 250 * MB
+    lines: int = 2_000_000
     record_bytes: int = 1 * MB
     records: int = 100_000
     columns: int = 400

@@ -1,11 +1,14 @@
 """The naming law: which names workspaces, datasets and properties may have, and how they compare."""
 
 import re
+from hashlib import blake2b
 from typing import Final
 
 from rules.errors import BAD_NAME, Problem
 
 _NAME = re.compile(r"[A-Za-z0-9_]{1,64}", re.ASCII)
+_FOREIGN = re.compile(r"[^A-Za-z0-9]", re.ASCII)
+_NAME_CHARS: Final = 64
 _ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}", re.ASCII)
 
 RESERVED_WORKSPACES: Final = frozenset(
@@ -37,6 +40,39 @@ def dataset_name(name: str) -> str:
     """
     _check("dataset", name)
     return name
+
+
+def mapped_dataset(bucket: str, measurement: str) -> str:
+    """Return the name of the dataset that holds an InfluxDB bucket's measurement.
+
+    Every byte but ASCII letters and digits is written `_HH_`, so that the names can be read back; what is
+    longer than a name may be is cut and ends in a hash. Such a name may begin with `_`.
+    """
+    name = f"{_mapped(bucket)}__{_mapped(measurement)}"
+    return name if len(name) <= _NAME_CHARS else _hashed(name, bucket, measurement)
+
+
+def mapped_apart(bucket: str, measurement: str) -> str:
+    """Return the name where another measurement has the one of `mapped_dataset`: they differ in case only."""
+    return _hashed(f"{_mapped(bucket)}__{_mapped(measurement)}", bucket, measurement)
+
+
+def mapped_workspace(organization: str) -> str:
+    """Return the workspace of an InfluxDB organization: its name, or as in `mapped_dataset` if it is none."""
+    if _NAME.fullmatch(organization) and not organization.startswith("_"):
+        return organization
+    name = _mapped(organization)
+    name = f"o{name}" if name.startswith("_") else name
+    return name if len(name) <= _NAME_CHARS else _hashed(name, organization)
+
+
+def _mapped(name: str) -> str:
+    return _FOREIGN.sub(lambda found: "".join(f"_{byte:02X}_" for byte in found[0].encode()), name)
+
+
+def _hashed(name: str, *parts: str) -> str:
+    digest = blake2b("\x00".join(parts).encode(), digest_size=8).hexdigest()
+    return f"{name[: _NAME_CHARS - 17]}_{digest}"
 
 
 def rule_id(name: str) -> str:

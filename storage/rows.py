@@ -7,7 +7,7 @@ import msgspec
 
 from rules.envelope import ID_FIELD, TIME_FIELD, Record
 from rules.schema.dataset import Column, ColumnType, Dataset
-from rules.schema.moments import format_moment, parse_moment
+from rules.schema.moments import format_moment, format_stamp, parse_moment
 from storage.tables import stored_columns
 
 _encode = msgspec.json.Encoder().encode
@@ -18,14 +18,21 @@ def _json(value: Any) -> str:
     return _encode(value).decode()
 
 
+def _digits(value: int) -> str:
+    """Return an unsigned integer as text that sorts as it does: no integer type of a database holds it."""
+    return f"{value:020d}"
+
+
 _TO_ROW: Final[Mapping[ColumnType, Callable[[Any], Any]]] = {
     ColumnType.DATETIME: parse_moment,
+    ColumnType.UNSIGNED: _digits,
     ColumnType.OBJECT: _json,
     ColumnType.ARRAY: _json,
     ColumnType.ANY: _json,
 }
 
 _FROM_ROW: Final[Mapping[ColumnType, Callable[[Any], Any]]] = {
+    ColumnType.UNSIGNED: int,
     ColumnType.NUMBER: float,
     ColumnType.BOOLEAN: bool,
     ColumnType.DATETIME: format_moment,
@@ -33,6 +40,12 @@ _FROM_ROW: Final[Mapping[ColumnType, Callable[[Any], Any]]] = {
     ColumnType.ARRAY: _decode,
     ColumnType.ANY: _decode,
 }
+
+
+def _from_row(dataset: Dataset, column: Column) -> Callable[[Any], Any] | None:
+    if column.name == dataset.stamp and column.type is ColumnType.DATETIME:
+        return format_stamp
+    return _FROM_ROW.get(column.type)
 
 
 def to_columns(dataset: Dataset, records: Sequence[Record]) -> list[list[Any]]:
@@ -55,7 +68,7 @@ def reader(dataset: Dataset, columns: Iterable[Column], *, nulls: bool) -> Calla
     With `nulls` an absent field is null (the form callers read), without it is left out (the form rules
     see and merges build on). `_time` is given where the dataset has no date column.
     """
-    fields = [(column.name, _FROM_ROW.get(column.type)) for column in columns]
+    fields = [(column.name, _from_row(dataset, column)) for column in columns]
     timed = dataset.date is None
 
     def read(row: Sequence[Any]) -> Record:

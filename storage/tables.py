@@ -12,14 +12,17 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Connection,
     Double,
     Index,
     Integer,
     LargeBinary,
     MetaData,
+    Numeric,
     Table,
     Text,
+    cast,
     select,
 )
 from sqlalchemy.schema import CreateColumn, DropTable
@@ -129,9 +132,15 @@ def _make_view(connection: Connection, dataset: Dataset) -> None:
         while fold(label) in taken:  # a view's columns match without case, properties do not
             label += "_"
         taken.add(fold(label))
-        shown.append(table.c[physical(column)].label(label))
+        shown.append(_shown(table, column).label(label))
     body = select(*shown).compile(dialect=connection.dialect)
     connection.exec_driver_sql(f"CREATE VIEW {quote(view_name(dataset))} AS {body}")
+
+
+def _shown(table: Table, column: Property) -> ColumnElement[Any]:
+    """Return what analysts see of a column: of unsigned integers, kept as texts, the number."""
+    stored = table.c[physical(column)]
+    return cast(stored, Numeric(20, 0)) if column.type is ColumnType.UNSIGNED else stored
 
 
 def _drop_view(connection: Connection, dataset: Dataset) -> None:

@@ -37,6 +37,7 @@ _SUGGESTED_CHARACTERS: Final = 64
 _KINDS: Final[Mapping[ColumnType, Kind]] = {
     ColumnType.STRING: "text",
     ColumnType.INTEGER: "number",
+    ColumnType.UNSIGNED: "number",
     ColumnType.NUMBER: "number",
     ColumnType.BOOLEAN: "boolean",
     ColumnType.DATE: "text",

@@ -19,7 +19,12 @@ _BY_WORD: Final = {
     "array": ColumnType.ARRAY,
     "null": ColumnType.UNTYPED,
 }
-_BY_FORMAT: Final = {"date": ColumnType.DATE, "date-time": ColumnType.DATETIME}
+_BY_FORMAT: Final = {
+    (ColumnType.STRING, "date"): ColumnType.DATE,
+    (ColumnType.STRING, "date-time"): ColumnType.DATETIME,
+    (ColumnType.INTEGER, "uint64"): ColumnType.UNSIGNED,
+}
+_FORMATS: Final = {kind: form for (_, form), kind in _BY_FORMAT.items()}
 
 
 class Shape(NamedTuple):
@@ -47,6 +52,8 @@ def json_type(kind: ColumnType) -> str | None:
         return "string"
     if kind is ColumnType.UNTYPED:
         return "null"
+    if kind is ColumnType.UNSIGNED:
+        return "integer"
     return None if kind is ColumnType.ANY else kind.value
 
 
@@ -57,8 +64,8 @@ def property_schema(kind: ColumnType) -> dict[str, Any]:
         return {}
     if kind is ColumnType.UNTYPED:
         return {"type": "null"}
-    if kind in (ColumnType.DATE, ColumnType.DATETIME):
-        return {"type": [word, "null"], "format": kind.value}
+    if kind in _FORMATS:
+        return {"type": [word, "null"], "format": _FORMATS[kind]}
     return {"type": [word, "null"]}
 
 
@@ -108,8 +115,8 @@ def _typed(words: object, form: object) -> Shape:
     if len(types) > 1 or types[0] not in _BY_WORD:
         return _ANY
     kind = _BY_WORD[types[0]]
-    if kind is ColumnType.STRING and isinstance(form, str):
-        kind = _BY_FORMAT.get(form, kind)
+    if isinstance(form, str):
+        kind = _BY_FORMAT.get((kind, form), kind)
     return Shape(kind, len(types) < len(given))
 
 

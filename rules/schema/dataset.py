@@ -18,11 +18,13 @@ class ColumnType(StrEnum):
     """The type of a column's values, as they are stored and compared.
 
     UNTYPED is a column that was only ever null: it has no physical column until a value comes.
-    ANY is a declared property without a type, or with several: any JSON value.
+    ANY is a declared property without a type, or with several: any JSON value. UNSIGNED holds integers from
+    0 to 2^64-1 (InfluxDB's `u`), the schema's `integer` of format `uint64`.
     """
 
     STRING = "string"
     INTEGER = "integer"
+    UNSIGNED = "unsigned"
     NUMBER = "number"
     BOOLEAN = "boolean"
     DATE = "date"
@@ -98,9 +100,19 @@ class Dataset:
         All of them, but of an InfluxDB measurement (the label `measurement`) only the time: a point that
         lacks a tag has it absent, which is a value of its identity.
         """
-        if "measurement" not in self.labels:
+        if not self.measured:
             return self.key
         return () if self.date is None else (self.date,)
+
+    @property
+    def stamp(self) -> str | None:
+        """The column of a measurement's timestamps, shown with nine decimals; None in other datasets."""
+        return self.date if self.measured else None
+
+    @property
+    def measured(self) -> bool:
+        """Whether it is an InfluxDB measurement: its key is the time and the tags that a point has."""
+        return "measurement" in self.labels
 
     @property
     def next_ordinal(self) -> int:

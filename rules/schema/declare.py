@@ -82,7 +82,7 @@ def on_demand(
     empty = Dataset(
         id=dataset_id,
         workspace=workspace_name(workspace),
-        name=dataset_name(name),
+        name=name if labels else dataset_name(name),
         version=0,
         schema=schema_of({}),
         columns=(),

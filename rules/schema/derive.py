@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from rules.schema.columns import json_type, shape_of
 from rules.schema.dataset import MAX_EXACT, Column, ColumnType, Dataset
-from rules.schema.values import MAX_INTEGER, MIN_INTEGER
+from rules.schema.values import MAX_INTEGER, MAX_UNSIGNED, MIN_INTEGER
 from rules.schema.widen import may_widen, widened
 
 ANNOTATIONS: Final = frozenset(
@@ -110,6 +110,8 @@ def _quick_property(column: Column, dataset: Dataset) -> dict[str, Any]:
         ours["minimum"], ours["maximum"] = (
             (MIN_INTEGER, MAX_INTEGER) if column.wide else (-MAX_EXACT, MAX_EXACT)
         )
+    elif column.type is ColumnType.UNSIGNED:
+        ours["minimum"], ours["maximum"] = 0, MAX_UNSIGNED
     elif column.type is ColumnType.DATE:
         ours["pattern"] = f"^{_DAY}$"
     elif column.type is ColumnType.DATETIME:

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from rules.errors import BAD_MOMENT, NUMBER_OUT_OF_RANGE, WRONG_TYPE, Code
 from rules.schema.dataset import MAX_EXACT, ColumnType
 from rules.schema.moments import parse_date, parse_moment
-from rules.schema.values import MAX_INTEGER, MIN_INTEGER, quoted, shown
+from rules.schema.values import MAX_INTEGER, MAX_UNSIGNED, MIN_INTEGER, quoted, shown
 
 
 class Misfit(NamedTuple):
@@ -23,6 +23,7 @@ class Misfit(NamedTuple):
 EXPECTED: Final = {
     ColumnType.STRING: "a text",
     ColumnType.INTEGER: "an integer",
+    ColumnType.UNSIGNED: "an integer of 0 or more",
     ColumnType.NUMBER: "a number",
     ColumnType.BOOLEAN: "true or false",
     ColumnType.DATE: "a date",
@@ -32,6 +33,7 @@ EXPECTED: Final = {
     ColumnType.ANY: "any value",
     ColumnType.UNTYPED: "null, as it has no type yet",
 }
+_REACH: Final = {ColumnType.INTEGER: "-2^63 to 2^63-1", ColumnType.UNSIGNED: "0 to 2^64-1"}
 _PYTHON: Final[dict[ColumnType, type]] = {
     ColumnType.STRING: str,
     ColumnType.BOOLEAN: bool,
@@ -46,8 +48,8 @@ def misfit(name: str, kind: ColumnType, value: Any) -> Misfit | None:
     """Return why `value` does not fit a column of this type, or None. Null fits every column."""
     if value is None or kind is ColumnType.ANY:
         return None
-    if kind is ColumnType.INTEGER:
-        return _integer(name, value)
+    if kind is ColumnType.INTEGER or kind is ColumnType.UNSIGNED:
+        return _integer(name, kind, value)
     if kind is ColumnType.NUMBER:
         return _number(name, value)
     if not isinstance(value, _PYTHON.get(kind, type(None))):
@@ -62,7 +64,7 @@ def wrong_type(name: str, kind: ColumnType, value: Any) -> Misfit:
 
 def out_of_range(name: str, kind: ColumnType, value: Any) -> Misfit:
     """Return the misfit of a number that its column can't hold exactly."""
-    reach = "-2^63 to 2^63-1" if kind is ColumnType.INTEGER else "±2^53, where doubles are exact"
+    reach = _REACH.get(kind, "±2^53, where doubles are exact")
     return Misfit(
         NUMBER_OUT_OF_RANGE, f"Column {quoted(name)} takes integers within {reach}; {shown(value)} came."
     )
@@ -73,14 +75,13 @@ def is_wide(value: Any) -> bool:
     return isinstance(value, (int, float)) and not -MAX_EXACT <= value <= MAX_EXACT
 
 
-def _integer(name: str, value: Any) -> Misfit | None:
+def _integer(name: str, kind: ColumnType, value: Any) -> Misfit | None:
     if isinstance(value, bool) or not (
         isinstance(value, int) or (isinstance(value, float) and value.is_integer())
     ):
-        return wrong_type(name, ColumnType.INTEGER, value)
-    if not MIN_INTEGER <= value <= MAX_INTEGER:
-        return out_of_range(name, ColumnType.INTEGER, value)
-    return None
+        return wrong_type(name, kind, value)
+    least, most = (0, MAX_UNSIGNED) if kind is ColumnType.UNSIGNED else (MIN_INTEGER, MAX_INTEGER)
+    return None if least <= value <= most else out_of_range(name, kind, value)
 
 
 def _number(name: str, value: Any) -> Misfit | None:

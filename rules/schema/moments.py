@@ -29,6 +29,7 @@ _EPOCH_MS = re.compile(r"-?[0-9]{1,15}")
 _DURATION = re.compile(r"([0-9]{1,19})(ms|s|m|h|d)")
 _LEAP = re.compile(r"[0-9-]{10}[Tt ][0-9]{2}:[0-9]{2}:60")
 _LONG_FRACTION = re.compile(r"[0-9-]{10}[Tt ][0-9:]{8}\.[0-9]{10,}")
+_STAMP_CHARS: Final = 30
 _UNITS: Final = {
     "ms": 10**6,
     "s": 10**9,
@@ -49,7 +50,7 @@ def parse_moment(text: str) -> int:
     """
     if _MOMENT.fullmatch(text):
         try:
-            moment = Instant.parse_iso(text).timestamp(unit="nanosecond")
+            moment = _instant(text)
         except ValueError:
             raise ValueError(f"{_shown(text)} is not a real date, time of day and offset.") from None
     elif _DATE.fullmatch(text):
@@ -78,6 +79,26 @@ def normal_moment(text: str) -> str:
     Raises: ValueError, with a sentence for the caller.
     """
     return format_moment(parse_moment(text))
+
+
+@lru_cache(maxsize=CACHED)
+def normal_stamp(text: str) -> str:
+    """Return a date-time as `format_stamp` writes the instant it stands for.
+
+    Raises: ValueError, with a sentence for the caller.
+    """
+    return format_stamp(parse_moment(text))
+
+
+def format_stamp(moment: int) -> str:
+    """Return an instant as RFC 3339 in UTC with nine decimals, as InfluxDB's users know it.
+
+    `parse_moment` reads it. Raises: ValueError outside signed 64 bits.
+    """
+    if not MIN_MOMENT <= moment <= MAX_MOMENT:
+        raise ValueError(f"{moment} nanoseconds since 1970 are outside signed 64 bits.")
+    second, nanoseconds = divmod(moment, _UNITS["s"])
+    return f"{_clock(second)}.{nanoseconds:09d}Z"
 
 
 def parse_date(text: str) -> str:
@@ -148,6 +169,23 @@ def looks_like_date(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _instant(text: str) -> int:
+    if len(text) == _STAMP_CHARS and text[29] == "Z":
+        return _second(text[:19]) + int(text[20:29])
+    return Instant.parse_iso(text).timestamp(unit="nanosecond")
+
+
+@lru_cache(maxsize=65_536)
+def _second(text: str) -> int:
+    """Return the instant of a whole second: of the stamps of one batch many lie in the same."""
+    return Instant.parse_iso(f"{text}Z").timestamp() * _UNITS["s"]
+
+
+@lru_cache(maxsize=65_536)
+def _clock(second: int) -> str:
+    return Instant.from_timestamp(second).format_iso()[:19]
 
 
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()

@@ -9,9 +9,10 @@ from typing import Any, Final
 
 from rules.envelope import Record
 from rules.errors import BAD_MOMENT, NUMBER_OUT_OF_RANGE, WRONG_TYPE, Never
-from rules.ids import canonical_key
+from rules.ids import canonical_key, point_key
 from rules.schema.dataset import Column, ColumnType, Dataset
-from rules.schema.moments import format_moment, normal_moment, parse_date, parse_moment
+from rules.schema.moments import format_moment, normal_moment, normal_stamp, parse_date, parse_moment
+from rules.schema.values import MAX_INTEGER, MAX_UNSIGNED, MIN_INTEGER
 
 _NONE: Final = type(None)
 
@@ -27,12 +28,20 @@ _CLEAN: Final[Mapping[ColumnType, frozenset[type]]] = {
 
 
 def _integer(value: Any) -> int:
+    return _whole(value, MIN_INTEGER, MAX_INTEGER, "-2^63 … 2^63-1")
+
+
+def _unsigned(value: Any) -> int:
+    return _whole(value, 0, MAX_UNSIGNED, "0 … 2^64-1")
+
+
+def _whole(value: Any, least: int, most: int, reach: str) -> int:
     if type(value) is float and value.is_integer():
         value = int(value)
     if type(value) is not int:
         raise Never(WRONG_TYPE, f"an integer was expected, not {value!r:.60}")
-    if not -(2**63) <= value < 2**63:
-        raise Never(NUMBER_OUT_OF_RANGE, f"{value} is outside -2^63 … 2^63-1")
+    if not least <= value <= most:
+        raise Never(NUMBER_OUT_OF_RANGE, f"{value} is outside {reach}")
     return value
 
 
@@ -44,6 +53,10 @@ def _number(value: Any) -> float:
 
 def _datetime(value: Any) -> str:
     return _moment(value, normal_moment)
+
+
+def _stamp(value: Any) -> str:
+    return _moment(value, normal_stamp)
 
 
 def _date(value: Any) -> str:
@@ -61,10 +74,17 @@ def _moment(value: Any, read: Callable[[str], str]) -> str:
 
 _CONVERT: Final[Mapping[ColumnType, Callable[[Any], Any]]] = {
     ColumnType.INTEGER: _integer,
+    ColumnType.UNSIGNED: _unsigned,
     ColumnType.NUMBER: _number,
     ColumnType.DATETIME: _datetime,
     ColumnType.DATE: _date,
 }
+
+
+def _converter(dataset: Dataset, column: Column) -> Callable[[Any], Any] | None:
+    if column.name == dataset.stamp and column.type is ColumnType.DATETIME:
+        return _stamp
+    return _CONVERT.get(column.type)
 
 
 def stored_form(dataset: Dataset, records: Sequence[Record]) -> tuple[list[Record], dict[int, Never]]:
@@ -81,11 +101,13 @@ def stored_form(dataset: Dataset, records: Sequence[Record]) -> tuple[list[Recor
             unknown = sorted(record.keys() - columns)[0]
             bad[position] = Never(WRONG_TYPE, f"{unknown!r} is no column of version {dataset.version}")
     for column in dataset.columns:
-        _convert(column, out, bad)
+        _convert(column, _converter(dataset, column), out, bad)
     return out, bad
 
 
-def _convert(column: Column, out: list[Record], bad: dict[int, Never]) -> None:
+def _convert(
+    column: Column, convert: Callable[[Any], Any] | None, out: list[Record], bad: dict[int, Never]
+) -> None:
     """Bring one column of the records into stored form, in place."""
     name = column.name
     values = [record.get(name) for record in out]
@@ -95,7 +117,6 @@ def _convert(column: Column, out: list[Record], bad: dict[int, Never]) -> None:
         return
     if types == {int} and column.type is ColumnType.INTEGER and _fit(values):
         return
-    convert = _CONVERT.get(column.type)
     for position, value in enumerate(values):
         if value is None or (clean is not None and type(value) in clean):
             continue
@@ -116,16 +137,23 @@ def _fit(integers: list[Any]) -> bool:
 
 def record_key(dataset: Dataset, record: Record) -> bytes:
     """Return the canonical bytes of a stored-form record's key. The dataset must have one."""
+    if dataset.stamp is not None:
+        return _point_key(dataset.stamp, dataset, record)
     return canonical_key([record.get(name) for name in dataset.key])
+
+
+def _point_key(stamp: str, dataset: Dataset, record: Record) -> bytes:
+    tags = [(name, record[name]) for name in dataset.key if name != stamp and record.get(name) is not None]
+    return point_key(parse_moment(record[stamp]), sorted(tags))
 
 
 def stored_values(dataset: Dataset, record: Record, names: Iterable[str]) -> list[Any]:
     """Return a record's values of some columns in stored form; what can't be converted stays as it is."""
-    return [_stored_value(dataset.by_name[name], record.get(name)) for name in names]
+    return [_stored_value(dataset, dataset.by_name[name], record.get(name)) for name in names]
 
 
-def _stored_value(column: Column, value: Any) -> Any:
-    convert = _CONVERT.get(column.type)
+def _stored_value(dataset: Dataset, column: Column, value: Any) -> Any:
+    convert = _converter(dataset, column)
     if value is None or convert is None or type(value) in _CLEAN.get(column.type, ()):
         return value
     try:
@@ -153,6 +181,8 @@ def _from_text(column: Column, text: str) -> Any:
     try:
         if column.type is ColumnType.INTEGER:
             return _integer(int(text))
+        if column.type is ColumnType.UNSIGNED:
+            return _unsigned(int(text))
         if column.type is ColumnType.NUMBER:
             return float(text)
         if column.type is ColumnType.BOOLEAN:
