@@ -16,6 +16,8 @@ from api import health, openapi
 from api.entry.answer import Answer, Headers, Receive, Scope, Send, problem
 from api.entry.body import GoneError
 from api.entry.params import Params
+from api.influx import compat
+from api.influx.write import influx_doors
 from api.lane.door import Door
 from api.lane.lane import Lane
 from api.lane.lane import Parts as LaneParts
@@ -41,15 +43,21 @@ DOORS: Final[dict[str, Door]] = {
 NATIVE: Final = {path: door.waits for path, door in DOORS.items() if isinstance(door, RecordDoor)}
 """The native doors, and whether they wait until a write is stored unless told otherwise."""
 
-ROUTERS: Final = (alerts, data, datasets, events, quarantine, rules, subscriptions, tokens, writes)
+HEADS: Final = frozenset({"/ping", "/health"})
+"""What is asked for with HEAD by those who only want to know whether somebody is there."""
+
+ROUTERS: Final = (alerts, compat, data, datasets, events, quarantine, rules, subscriptions, tokens, writes)
 
 
 def build(services: Services, lane_parts: LaneParts, origins: tuple[str, ...] = ()) -> App:
     """Return the application. `origins` are those whose pages may call (CORS)."""
-    lane = Lane(lane_parts, DOORS)
+    lines = influx_doors(services.catalogue, services.limits, services.clock, partial=services.lines_partial)
+    lane = Lane(lane_parts, {**DOORS, **lines})
     rest = _rest(services)
 
     def app(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        if scope["type"] == "http" and scope["method"] == "HEAD" and scope["path"] in HEADS:
+            scope = {**scope, "method": "GET"}  # the server sends no body for it
         door = lane.door(scope["path"]) if scope["type"] == "http" else None
         return rest(scope, receive, send) if door is None else lane.carry(door, scope, receive, send)
 

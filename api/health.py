@@ -1,13 +1,14 @@
 """Whether it lives, whether it is ready, what it measures."""
 
 import logging
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from api.described import answers
 from api.entry.caller import services_of
+from api.influx.answers import VERSION
 
 logger = logging.getLogger(__name__)
 
@@ -15,9 +16,9 @@ router = APIRouter(tags=["operations"])
 
 
 @router.get("/health")
-async def alive() -> dict[str, str]:
-    """Say that the process lives."""
-    return {"name": "sluice", "status": "pass", "message": "alive"}
+async def alive() -> dict[str, Any]:
+    """Say that the process lives, in the form that InfluxDB's callers read too."""
+    return {"name": "sluice", "status": "pass", "message": "alive", "checks": [], "version": VERSION}
 
 
 _READY: Final = {"status": "ready", "started": "2026-11-21T13:05:00Z", "up": "14m45s", "parts": {}}

@@ -11,12 +11,13 @@ from fastapi.routing import APIRoute, iter_route_contexts
 
 from api.described import Words, segment
 from api.entry.answer import encode
+from api.influx.description import line_operations
 from api.lane.description import SCHEMAS, operations
 from api.pages import errors_page, operations_page
 from api.v1 import shapes
 from rules.errors import CATALOGUE
 
-OPEN: Final = frozenset({"/health", "/ready", "/metrics"})
+OPEN: Final = frozenset({"/health", "/ping", "/ready", "/metrics"})
 """What answers without a token, besides these documents themselves."""
 
 _METHODS: Final = frozenset({"get", "post", "put", "patch", "delete"})
@@ -100,7 +101,7 @@ def document(app: FastAPI, doors: Mapping[str, bool]) -> Words:
         route = context.original_route
         if isinstance(route, APIRoute) and route.include_in_schema:
             _as_said(route, told["paths"][route.path_format])
-    told["paths"] |= operations(doors)
+    told["paths"] |= operations(doors) | line_operations()
     for path, methods in told["paths"].items():
         for method in methods.keys() & _METHODS:
             _complete(methods[method], path)

@@ -42,5 +42,6 @@ class Services:
     clock: Callable[[], int]
     wake_courier: Callable[[], None]
     allow_private_targets: bool
+    lines_partial: bool
     metrics: Callable[[], bytes]
     readiness: Callable[[], Mapping[str, Any]]

@@ -124,6 +124,9 @@ class Settings(BaseSettings):
 
     max_wire: Size = _knob("10MB", "Largest body as it arrives.", KB, GB)
     max_body: Size = _knob("50MB", "Largest body once it is decompressed.", KB, GB)
+    max_lines_wire: Size = _knob("32MB", "Largest body of line protocol as it arrives.", KB, GB)
+    max_lines_body: Size = _knob("250MB", "Largest body of line protocol once it is decompressed.", KB, GB)
+    lines_partial: bool = _knob(True, "Write the lines that are good where others are not; off: all or none.")
     max_record: Size = _knob("1MB", "Largest record.", KB, MB)
     max_columns: int = _knob(400, "Columns that a dataset may have.", 1, 1_000)
     max_nesting: int = _knob(64, "Depth to which a record may nest.", 1, 128)
@@ -157,6 +160,8 @@ class Settings(BaseSettings):
         return Limits(
             wire_bytes=self.max_wire,
             body_bytes=self.max_body,
+            lines_wire_bytes=self.max_lines_wire,
+            lines_body_bytes=self.max_lines_body,
             record_bytes=self.max_record,
             columns=self.max_columns,
             nesting=self.max_nesting,

@@ -154,6 +154,7 @@ async def start(settings: Settings, lifecycle: Lifecycle, out: TextIO = sys.stdo
         clock=time.time_ns,
         wake_courier=courier.wake,
         allow_private_targets=settings.allow_private_targets,
+        lines_partial=settings.lines_partial,
         metrics=meter.render,
         readiness=health.report,
     )

@@ -62,7 +62,8 @@ class Write(msgspec.Struct, array_like=True, frozen=True, tag="w"):
     that has no dataset. `first` is the index of the first record in the request; `indexes` is given
     where the indexes are not consecutive. `parts` is how many parts the write has over all partitions,
     `rejected` how many of the request's records were refused at the door. A `keyed` write carried an
-    Idempotency-Key and leaves an outcome row of its own.
+    Idempotency-Key and leaves an outcome row of its own. The points of a measurement travel in `columns`
+    under `names` (`rules.schema.points.Table`) and not in `records`: a part has the one or the other.
     """
 
     id: str
@@ -80,6 +81,8 @@ class Write(msgspec.Struct, array_like=True, frozen=True, tag="w"):
     indexes: list[int] | None = None
     rejected: int = 0
     keyed: bool = False
+    names: list[str] = []
+    columns: list[list[Any]] = []
 
     def index_of(self, position: int) -> int:
         """Return the index in the request of the record at `position` of this part."""

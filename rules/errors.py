@@ -85,7 +85,7 @@ TARGET_REFUSED = _code("target_refused", 422, "Webhooks may not go to this addre
 ALL_REFUSED = _code("all_refused", 422, "No record of the write was accepted.")
 ATOMIC_REFUSED = _code("atomic_refused", 422, "A record was refused, and atomic=true refuses all with it.")
 NOT_AN_OBJECT = _code("not_an_object", 422, "A record must be a JSON object.")
-BAD_LINE = _code("bad_line", 422, "The line is not a JSON object.")
+BAD_LINE = _code("bad_line", 422, "The line is no JSON object, or no line protocol.")
 BAD_FIELD_NAME = _code("bad_field_name", 422, "A property has a name that is not allowed.")
 WRONG_TYPE = _code("wrong_type", 422, "A value has another type than its column.")
 SCHEMA_VIOLATION = _code("schema_violation", 422, "A value breaks a rule of the dataset's schema.")

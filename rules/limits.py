@@ -15,6 +15,7 @@ class Limits:
     lines_wire_bytes: int = 32 * MB
     lines_body_bytes: int = 250 * MB
     lines: int = 2_000_000
+    measurements: int = 1_000
     record_bytes: int = 1 * MB
     records: int = 100_000
     columns: int = 400

@@ -1,12 +1,13 @@
 """Envelopes and words ↔ bytes: one version byte, then msgpack of the values in `rules.envelope`."""
 
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
-from rules.envelope import Entry, Envelope, Happened, Record, RuleChange, Word
+from rules.envelope import Entry, Envelope, Happened, Record, RuleChange, Word, Write
 from rules.errors import Halt
+from rules.schema.points import records_of
 
 VERSION: Final = b"\x01"
 
@@ -33,6 +34,11 @@ def encode_record(record: Record) -> bytes:
     return _encode(record)
 
 
+def encode_columns(columns: list[list[Any]]) -> bytes:
+    """Return the bytes of a table's columns, to know their size."""
+    return _encode(columns)
+
+
 def join(entries: Iterable[bytes]) -> bytes:
     """Return the message that holds these encoded entries: an envelope or a word."""
     return VERSION + _encode(_Raws([msgspec.Raw(entry) for entry in entries]))
@@ -44,9 +50,20 @@ def read_envelope(payload: bytes) -> Envelope:
     Raises: UnreadableError.
     """
     try:
-        return _envelope(_body(payload))
+        envelope = _envelope(_body(payload))
     except msgspec.DecodeError as error:
         raise UnreadableError(f"a message of writes can't be read: {error}") from error
+    if any(isinstance(entry, Write) and entry.names for entry in envelope.entries):
+        return Envelope([_in_rows(entry) for entry in envelope.entries])
+    return envelope
+
+
+def _in_rows(entry: Entry) -> Entry:
+    """Return an entry whose points are records: what applies them goes record by record."""
+    if not isinstance(entry, Write) or not entry.names:
+        return entry
+    records = records_of(entry.names, entry.columns)
+    return msgspec.structs.replace(entry, records=records, names=[], columns=[])
 
 
 def read_word(payload: bytes) -> Word:

@@ -29,7 +29,9 @@ class Answer(msgspec.Struct, frozen=True):
 
     async def send(self, send: Send) -> None:
         """Send it."""
-        headers = [self.content_type, (b"content-length", b"%d" % len(self.body)), *self.headers]
+        headers = [*self.headers]
+        if self.status != 204:  # which has no body to speak of
+            headers = [self.content_type, (b"content-length", b"%d" % len(self.body)), *headers]
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": self.body})
 

@@ -1,5 +1,7 @@
 """Where a request carries its token."""
 
+import binascii
+from base64 import b64decode
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import parse_qsl
@@ -26,3 +28,24 @@ def secret_of(headers: Mapping[bytes, bytes], query: bytes) -> str | None:
         pairs = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
         return pairs.get("token") or None
     return None
+
+
+def secret_of_v1(headers: Mapping[bytes, bytes], query: bytes) -> str | None:
+    """Return the token's text where InfluxDB 1's callers send it too: as a password; else None.
+
+    That is Basic, `Token user:token`, or the query's `p`. The user is not looked at.
+    """
+    scheme, _, rest = headers.get(b"authorization", b"").strip().partition(b" ")
+    if scheme.lower() == b"basic":
+        try:
+            pair = b64decode(rest.strip(), validate=True)
+        except binascii.Error:
+            return None
+        return pair.partition(b":")[2].decode("latin-1") or None
+    if scheme.lower() == b"token" and b":" in rest:
+        return rest.partition(b":")[2].strip().decode("latin-1") or None
+    found = secret_of(headers, query)
+    if found is None and b"p=" in query:
+        pairs = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
+        return pairs.get("p") or None
+    return found

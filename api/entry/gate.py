@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
-from api.entry.credentials import carries, secret_of
+from api.entry.credentials import carries, secret_of, secret_of_v1
 from rules.errors import BAD_TOKEN, FORBIDDEN, NO_TOKEN, Problem
 from rules.ids import token_hash
 from rules.token import Scope, Token, may
@@ -33,17 +33,17 @@ class Gate:
         self._tokens = tokens
         self._seen.clear()
 
-    def identify(self, headers: Mapping[bytes, bytes], query: bytes) -> Token:
-        """Return the caller's token.
+    def identify(self, headers: Mapping[bytes, bytes], query: bytes, *, passwords: bool = False) -> Token:
+        """Return the caller's token; with `passwords` it may also come as InfluxDB 1's callers send it.
 
         Raises: Problem(no_token, bad_token).
         """
         if self._off:
             return ANYBODY
-        header = headers.get(b"authorization")
+        header = None if passwords else headers.get(b"authorization")
         token = self._seen.get(header) if header is not None else None
         if token is None:
-            token = self._find(headers, query)
+            token = self._find(secret_of_v1(headers, query) if passwords else secret_of(headers, query))
             # one that carries no token itself, and came beside one, stands for nobody
             if header is not None and carries(header) and len(self._seen) < SEEN and len(header) <= SHORT:
                 self._seen[header] = token
@@ -51,8 +51,7 @@ class Gate:
             raise _unknown()
         return token
 
-    def _find(self, headers: Mapping[bytes, bytes], query: bytes) -> Token:
-        secret = secret_of(headers, query)
+    def _find(self, secret: str | None) -> Token:
         if secret is None:
             raise Problem(NO_TOKEN, "Send a token: 'Authorization: Bearer …', 'x-api-key: …' or '?token=…'.")
         # looked up by its hash, so the time taken says nothing of how much of a guess was right

@@ -185,7 +185,9 @@ class _Reader:
         cost = self._known.learn(head, shape)
         self._budget -= cost
         if cost:
-            fresh.setdefault(head, []).insert(0, _Taken(self._known.of(head)[0], [], []))
+            fresh.setdefault(head, []).extend(
+                _Taken(skeleton, [], []) for skeleton in self._known.of(head) if skeleton.shape == shape
+            )
 
     def _keep(
         self,

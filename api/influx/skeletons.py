@@ -10,6 +10,7 @@ import re
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from threading import Lock
 from typing import Any, Final, NamedTuple
 
 from rules.schema.dataset import ColumnType
@@ -84,19 +85,21 @@ def head_of(line: str) -> str:
 
 
 class Skeletons:
-    """The skeletons that are known. Not for several threads at once."""
+    """The skeletons that are known. Threads may share it: long bodies are read beside the loop."""
 
     def __init__(self) -> None:
+        self._lock = Lock()
         self._by_head: OrderedDict[str, list[Skeleton]] = OrderedDict()
-        self._seen: OrderedDict[tuple[str, Shape], None] = OrderedDict()
+        self._seen: OrderedDict[Shape, None] = OrderedDict()
 
     def of(self, head: str) -> list[Skeleton]:
         """Return the skeletons whose lines begin so, those that were used last first."""
-        found = self._by_head.get(head)
-        if found is None:
-            return []
-        self._by_head.move_to_end(head)
-        return found
+        with self._lock:
+            found = self._by_head.get(head)
+            if found is None:
+                return []
+            self._by_head.move_to_end(head)
+            return list(found)
 
     def learn(self, head: str, shape: Shape) -> int:
         """Learn from a line that was read strictly; the second of its kind makes the pattern.
@@ -111,20 +114,20 @@ class Skeletons:
             or not all(map(_plain, (*shape.tags, *shape.fields)))
         ):
             return 0
-        key = (head, shape)
-        if key not in self._seen:
-            self._seen[key] = None
-            if len(self._seen) > SEEN:
-                self._seen.popitem(last=False)
-            return 0
-        del self._seen[key]
-        known = self._by_head.setdefault(head, [])
-        if any(skeleton.shape == shape for skeleton in known):
-            return 0
-        known.insert(0, skeleton_of(shape))
-        del known[TRIED:]
-        if len(self._by_head) > KEPT:
-            self._by_head.popitem(last=False)
+        with self._lock:
+            if shape not in self._seen:
+                self._seen[shape] = None
+                if len(self._seen) > SEEN:
+                    self._seen.popitem(last=False)
+                return 0
+            del self._seen[shape]
+            known = self._by_head.setdefault(head, [])
+            if any(skeleton.shape == shape for skeleton in known):
+                return 0
+            known.insert(0, skeleton_of(shape))
+            del known[TRIED:]
+            if len(self._by_head) > KEPT:
+                self._by_head.popitem(last=False)
         return names
 
 

@@ -9,11 +9,22 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from msgspec import Struct, structs
+from msgspec import structs
 from sqlalchemy import Connection
 
 from api.entry.answer import encode
-from api.lane.door import Draft, Options, Target
+from api.lane.admitted import Admitted
+from api.lane.door import Draft, Options, Points, Target
+from api.lane.measured import (
+    admitted_points,
+    as_records,
+    fitting_points,
+    made_measurement,
+    new_measurement,
+    of_another,
+    published_points,
+    takes_points,
+)
 from rules.envelope import Record
 from rules.errors import (
     BAD_FIELD_NAME,
@@ -32,6 +43,7 @@ from rules.schema.check import Checker, Verdict
 from rules.schema.dataset import Dataset
 from rules.schema.declare import on_demand
 from rules.schema.evolve import Additions, evolve
+from rules.schema.fitting import fit
 from rules.schema.values import fault_in, pointer, shown
 from storage import datasets
 from streams.catalogue import Catalogue
@@ -39,21 +51,6 @@ from streams.topics import dataset_partition, partitions_of
 
 TRIES: Final = 20
 CHECKERS: Final = 4096
-
-
-class Admitted(Struct, frozen=True):
-    """The records of one draft that may be written, and why the others may not.
-
-    `dataset` is None for a publish-only write to a name that has none. `indexes` places the records in
-    the request, None where they are 0, 1, 2, …
-    """
-
-    name: str
-    dataset: Dataset | None
-    records: list[Record]
-    indexes: list[int] | None
-    refused: int
-    refusals: list[Refusal]
 
 
 class Admission:
@@ -80,7 +77,11 @@ class Admission:
         So do most. Of the others (None) `admit` says more.
         """
         dataset = self._catalogue.known(workspace, draft.dataset)
-        if dataset is None or not options.persist or draft.size > self._limits.record_bytes:
+        if dataset is None or not options.persist:
+            return None
+        if draft.points is not None:
+            return fitting_points(dataset, draft, draft.points, self._limits)
+        if draft.size > self._limits.record_bytes:
             return None
         checker = self._checker(dataset)
         if not checker.fits(draft.records, plain=draft.plain):
@@ -94,7 +95,7 @@ class Admission:
         Raises: Problem(dataset_not_found, bad_name, store_unavailable, version_conflict).
         """
         large: list[Refusal] = []
-        if draft.size > self._limits.record_bytes:
+        if draft.size > self._limits.record_bytes and draft.points is None:
             draft, large = self._without_large(draft)
         grow = grow and not (options.atomic and large)
         admitted = await self._admit(workspace, draft, options, grow)
@@ -105,6 +106,7 @@ class Admission:
         )
 
     async def _admit(self, workspace: str, draft: Draft, options: Options, grow: bool) -> Admitted:
+        points = draft.points
         try:
             if not options.persist:
                 return await self._publish_only(workspace, draft)
@@ -112,7 +114,13 @@ class Admission:
                 dataset = self._catalogue.known(workspace, draft.dataset)
                 if dataset is None:
                     dataset = await self._catalogue.find(workspace, draft.dataset)
-                admitted = await self._against(workspace, dataset, draft, options, grow)
+                if points is not None:
+                    if of_another(dataset, points):
+                        draft = structs.replace(draft, dataset=points.apart)
+                        continue
+                    admitted = await self._points(workspace, dataset, draft, points, options, grow)
+                else:
+                    admitted = await self._against(workspace, dataset, draft, options, grow)
                 if admitted is not None:
                     return admitted
                 await self._catalogue.reload(workspace, draft.dataset)
@@ -140,10 +148,37 @@ class Admission:
         verdict = Checker(blank, self._limits).check(draft.records, plain=draft.plain)
         if not verdict.records or not grow or (options.atomic and verdict.refused):
             return _admitted(draft, blank, verdict)
-        made = on_demand(workspace, draft.dataset, 0, verdict.additions)
-        now = self._clock()
-        dataset = await self._catalogue.change(lambda c: datasets.add(c, made, now))
+        dataset = await self._make(on_demand(workspace, draft.dataset, 0, verdict.additions))
         return None if dataset is None else _admitted(draft, dataset, verdict)
+
+    async def _points(
+        self,
+        workspace: str,
+        dataset: Dataset | None,
+        draft: Draft,
+        points: Points,
+        options: Options,
+        grow: bool,
+    ) -> Admitted | None:
+        """Admit points, or return None where somebody else changed their dataset meanwhile."""
+        if dataset is not None and not takes_points(dataset):
+            return await self._against(workspace, dataset, as_records(draft, points, dataset), options, grow)
+        if dataset is None:
+            workspace_name(workspace)
+        blank = new_measurement(workspace, draft.dataset, points)
+        fitted = fit(dataset or blank, points.blocks, self._limits)
+        grow = grow and bool(fitted.tables) and not (options.atomic and fitted.refusals.count)
+        if grow and dataset is None:
+            dataset = await self._make(made_measurement(blank, fitted.additions))
+        elif grow and dataset is not None and fitted.additions:
+            dataset = await self._grow(dataset, fitted.additions)
+        elif dataset is None:
+            dataset = blank
+        return None if dataset is None else admitted_points(draft.dataset, dataset, fitted)
+
+    async def _make(self, made: Dataset) -> Dataset | None:
+        now = self._clock()
+        return await self._catalogue.change(lambda c: datasets.add(c, made, now))
 
     async def _grow(self, dataset: Dataset, additions: Additions) -> Dataset | None:
         try:
@@ -160,7 +195,13 @@ class Admission:
 
     async def _publish_only(self, workspace: str, draft: Draft) -> Admitted:
         dataset = await self._catalogue.find(workspace, draft.dataset)
-        if dataset is not None and dataset.declared and dataset.mode == "strict":
+        strict = dataset is not None and dataset.declared and dataset.mode == "strict"
+        if draft.points is not None:
+            if not strict:
+                workspace_name(workspace)
+                return published_points(draft.dataset, dataset, draft.points)
+            draft = as_records(draft, draft.points, dataset)
+        if dataset is not None and strict:
             return _admitted(draft, dataset, self._checker(dataset).check(draft.records, plain=draft.plain))
         if dataset is None:
             workspace_name(workspace)

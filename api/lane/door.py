@@ -6,7 +6,7 @@ The values are msgspec structs, not dataclasses: some ten are made for every wri
 takes ten times as long to make.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -15,11 +15,13 @@ from api.entry.answer import Answer, Headers
 from api.entry.params import Params
 from rules.envelope import Handling
 from rules.errors import Problem, Refusal
+from rules.names import mapped_apart
+from rules.schema.points import Block
 from rules.token import Token
 
 
 class Request(Struct, frozen=True):
-    """One HTTP request, before its body."""
+    """One HTTP request, before its body. In `notes` a door keeps what it needs again for the answer."""
 
     method: str
     path: str
@@ -27,6 +29,7 @@ class Request(Struct, frozen=True):
     query: bytes
     params: Params
     token: Token
+    notes: dict[str, Any] = {}
 
 
 class Target(Struct, frozen=True):
@@ -48,11 +51,33 @@ class Options(Struct, frozen=True):
     timeout: float = 10.0
 
 
+class Points(Struct, frozen=True):
+    """Points of one measurement of a bucket, not looked at yet; their lines place them in the request."""
+
+    bucket: str
+    measurement: str
+    blocks: list[Block]
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What their dataset is known by, beside its name."""
+        return {"bucket": self.bucket, "measurement": self.measurement}
+
+    @property
+    def apart(self) -> str:
+        """The name of their dataset where a measurement that differs in case has the usual one."""
+        return mapped_apart(self.bucket, self.measurement)
+
+    def without(self, lines: Container[int]) -> "Points":
+        """Return them without those of some lines."""
+        return Points(self.bucket, self.measurement, list(_blocks_without(self.blocks, lines)))
+
+
 class Draft(Struct, frozen=True):
     """Records for one dataset, not looked at yet. `indexes` places them in the request (None: from 0 on).
 
     `plain` promises that the body held no run of 16 digits and no U+0000; `size` is that of the body in
-    bytes, so no record of it is larger.
+    bytes, so no record of it is larger. With `points` there are those and no records.
     """
 
     dataset: str
@@ -60,6 +85,14 @@ class Draft(Struct, frozen=True):
     plain: bool
     indexes: list[int] | None
     size: int
+    points: Points | None = None
+
+    @property
+    def places(self) -> Sequence[int]:
+        """Where in the request the records or points stand."""
+        if self.points is not None:
+            return sorted(line for block in self.points.blocks for line in block.lines)
+        return self.indexes or range(len(self.records))
 
 
 class Reading(Struct, frozen=True):
@@ -83,7 +116,14 @@ class Written(Struct, frozen=True):
 
 
 class Door(Protocol):
-    """One front door's language."""
+    """One front door's language.
+
+    `large` says that its bodies may be as large as those of line protocol, `passwords` that its callers may
+    send their token as InfluxDB 1's do.
+    """
+
+    large: bool
+    passwords: bool
 
     def target(self, request: Request) -> Target:
         """Return what the write is for. Raises: Problem."""
@@ -97,6 +137,14 @@ class Door(Protocol):
         """Word what became of the write."""
         ...
 
-    def refuse(self, problem: Problem, headers: Headers) -> Answer:
-        """Word why it was refused; `headers` come with it."""
+    def refuse(self, problem: Problem, headers: Headers, request: Request | None = None) -> Answer:
+        """Word why it was refused; `headers` come with it. Who asked may not be known yet."""
         ...
+
+
+def _blocks_without(blocks: Sequence[Block], lines: Container[int]) -> Iterator[Block]:
+    for block in blocks:
+        kept = [i for i, line in enumerate(block.lines) if line not in lines]
+        if kept:
+            columns = [[column[i] for i in kept] for column in block.columns]
+            yield Block(block.shape, columns, [block.times[i] for i in kept], [block.lines[i] for i in kept])

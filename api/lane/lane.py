@@ -3,6 +3,7 @@
 A plain ASGI callable, because routing and injection cost more than everything else a small write needs.
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -17,7 +18,8 @@ from api.entry.params import Params
 from api.entry.pressure import Pressure
 from api.entry.quota import Quota
 from api.entry.turns import Turns
-from api.lane.admit import Admission, Admitted
+from api.lane.admit import Admission
+from api.lane.admitted import Admitted
 from api.lane.cut import Part, Stamp, cut
 from api.lane.door import Door, Reading, Request, Target, Written
 from api.lane.mint import Mint
@@ -40,6 +42,12 @@ from storage.writes import Outcome
 from streams.publisher import Publisher
 
 logger = logging.getLogger(__name__)
+
+LONG: Final = 1 << 20
+"""Bytes of a body that is read beside the loop: what is longer would hold up the other callers."""
+
+MANY: Final = 20_000
+"""Records of a write that is cut beside the loop, for the same reason."""
 
 _METHODS: Final = ((b"allow", b"POST"),)
 _CLASSES: Final = ("", "1xx", "2xx", "3xx", "4xx", "5xx")
@@ -66,7 +74,7 @@ class Parts:
 
 
 class Lane:
-    """Serves the front doors of writes: `doors` by the first two segments of the path."""
+    """Serves the front doors of writes: `doors` by the path, or by its first two segments."""
 
     def __init__(self, parts: Parts, doors: Mapping[str, Door]) -> None:
         self._parts = parts
@@ -74,6 +82,9 @@ class Lane:
 
     def door(self, path: str) -> Door | None:
         """Return the door that a path leads to."""
+        door = self._doors.get(path)
+        if door is not None:
+            return door
         head = path.split("/", 3)
         return self._doors.get(f"/{head[1]}/{head[2]}") if len(head) > 2 else None
 
@@ -87,7 +98,7 @@ class Lane:
             answer = door.answer(request, written)
         except Problem as refused:
             headers = _METHODS if refused.code is METHOD_NOT_ALLOWED else ()
-            answer = door.refuse(refused, headers if request is None else request.params.ignored)
+            answer = door.refuse(refused, headers if request is None else request.params.ignored, request)
         except GoneError:
             return
         except Exception as error:
@@ -105,10 +116,18 @@ class Lane:
         held = parts.inflight.hold(target.workspace, 0)
         try:
             limits = parts.limits
-            body = await receive_body(receive, request.headers, held, limits.wire_bytes, limits.body_bytes)
+            wire, most = (
+                (limits.lines_wire_bytes, limits.lines_body_bytes)
+                if door.large
+                else (limits.wire_bytes, limits.body_bytes)
+            )
+            body = await receive_body(receive, request.headers, held, wire, most)
             size = len(body)
             await parts.turns.wait(target.workspace, size)
-            reading = door.read(request, target, body)
+            if size <= LONG:
+                reading = door.read(request, target, body)
+            else:
+                reading = await asyncio.to_thread(door.read, request, target, body)
             for draft in reading.drafts:
                 if draft.dataset is not target.dataset:
                     parts.gate.allow(request.token, "write", target.workspace, draft.dataset)
@@ -133,10 +152,11 @@ class Lane:
         headers, query = dict(scope["headers"]), scope["query_string"]
         if scope["method"] != "POST":
             raise Problem(METHOD_NOT_ALLOWED, f"Send {scope['path']} with POST.")
-        token = self._parts.gate.identify(headers, query)
+        token = self._parts.gate.identify(headers, query, passwords=door.passwords)
         request = Request(scope["method"], scope["path"], headers, query, Params(query), token)
         target = door.target(request)
-        self._parts.gate.allow(token, "write", target.workspace, target.dataset)
+        if target.dataset is not None or token.dataset is None:  # else each draft is asked for
+            self._parts.gate.allow(token, "write", target.workspace, target.dataset)
         return request, target
 
     async def _write(
@@ -148,13 +168,8 @@ class Lane:
             found = await parts.outcomes.known(claim.write_id)
             if found is not None:
                 return _stored_before(claim, found, reading)
-        grow = not (reading.options.atomic and reading.refused)
-        admitted = [
-            parts.admission.at_once(target.workspace, draft, reading.options)
-            or await parts.admission.admit(target.workspace, draft, reading.options, grow)
-            for draft in reading.drafts
-        ]
-        accepted = sum(len(one.records) for one in admitted)
+        admitted = await self._admit(target, reading)
+        accepted = sum(one.count for one in admitted)
         rejected, errors = self._refused(reading, admitted, claim)
         if accepted == 0 or (rejected and reading.options.atomic):
             return self._nothing(reading, accepted, rejected, errors)
@@ -168,11 +183,29 @@ class Lane:
         stamp = Stamp(
             write_id, target.workspace, self._parts.clock(), reading.options, rejected, claim is not None
         )
-        pieces = cut(admitted, stamp, self._parts.partitions, self._parts.limits.part_bytes)
+        partitions, most = self._parts.partitions, self._parts.limits.part_bytes
+        if accepted <= MANY:
+            pieces = cut(admitted, stamp, partitions, most)
+        else:
+            pieces = await asyncio.to_thread(cut, admitted, stamp, partitions, most)
         # what waits for the log waits as bytes: as objects it takes eight times what is held for it
         reading.drafts.clear()
         admitted.clear()
         return await self._log(stamp, pieces, accepted, errors, held)
+
+    async def _admit(self, target: Target, reading: Reading) -> list[Admitted]:
+        """Admit all drafts; where one refusal refuses all, the catalogue is changed once there is none."""
+        admit, options = self._parts.admission.admit, reading.options
+        grow = not (options.atomic and reading.refused)
+        if options.atomic and len(reading.drafts) > 1 and grow:
+            tried = [await admit(target.workspace, draft, options, False) for draft in reading.drafts]
+            if any(one.refused for one in tried):
+                return tried
+        at_once = self._parts.admission.at_once
+        return [
+            at_once(target.workspace, draft, options) or await admit(target.workspace, draft, options, grow)
+            for draft in reading.drafts
+        ]
 
     def _refused(
         self, reading: Reading, admitted: list[Admitted], claim: Claim | None

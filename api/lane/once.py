@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Final
 
-from api.lane.admit import Admitted
+from msgspec import structs
+
+from api.lane.admitted import Admitted
 from api.lane.door import Draft, Request
 from rules.errors import BAD_PARAMETER, IDEMPOTENCY_CONFLICT, STORE_UNAVAILABLE, Later, Problem
 from rules.limits import Limits
@@ -84,9 +86,11 @@ def without_refused(drafts: list[Draft], claim: Claim) -> list[Draft]:
     """Return the drafts less what was refused the first time, so that a repeat writes the same records."""
     kept = []
     for draft, left_out in zip(drafts, claim.refusals["refused"], strict=True):  # type: ignore[call-overload]
-        places = draft.indexes or range(len(draft.records))
         out = set(left_out)
-        pairs = [(i, r) for i, r in zip(places, draft.records, strict=True) if i not in out]
+        if draft.points is not None:
+            kept.append(structs.replace(draft, points=draft.points.without(out)))
+            continue
+        pairs = [(i, r) for i, r in zip(draft.places, draft.records, strict=True) if i not in out]
         records, indexes = [r for _, r in pairs], [i for i, _ in pairs]
         kept.append(Draft(draft.dataset, records, draft.plain, indexes, draft.size))
     return kept
@@ -98,9 +102,8 @@ def refused(
     """Return what a claim keeps of the refusals: for each draft the indexes refused, and what was said."""
     out = []
     for draft, one in zip(drafts, admitted, strict=True):
-        places = list(draft.indexes or range(len(draft.records)))
-        taken = set(places if one.indexes is None else one.indexes) if one.records else set()
-        out.append([place for place in places if place not in taken])
+        taken = set(one.places)
+        out.append([place for place in draft.places if place not in taken])
     return {"refused": out, "rejected": rejected, "errors": errors}
 
 

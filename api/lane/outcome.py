@@ -93,7 +93,10 @@ class Outcomes:
         told: dict[str, Any] = {"writeId": write_id, "state": _state(found), "receivedAt": received}
         first = found[0].outcome if found else None
         told["workspace"] = first.workspace if first is not None else None
-        told["dataset"] = first.dataset if first is not None else None
+        names = sorted({one.outcome.dataset for one in found})
+        told["dataset"] = names[0] if len(names) == 1 else None
+        if len(names) > 1:  # points of several measurements
+            told["datasets"] = names
         whole = _whole(found)  # sums of some parts would be taken for the write's
         told |= writes.totals(found if whole else [])
         told["rejected"] = sum(one.outcome.rejected for one in found) if whole else 0

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from api.lane.admit import Admission, Admitted
+from api.lane.admit import Admission
+from api.lane.admitted import Admitted
 from api.lane.barrier import Entry, append
 from api.lane.cut import partition_of
 from api.lane.door import Draft, Options

@@ -22,6 +22,9 @@ _HANDLING: Final = {
 class RecordDoor:
     """The native door. `/v1/record` answers once it is logged, `/v1/write` once it is stored."""
 
+    large = False
+    passwords = False
+
     def __init__(self, *, wait: bool, limits: Limits = _LIMITS) -> None:
         self.waits = wait
         self._limits = limits
@@ -68,5 +71,5 @@ class RecordDoor:
             body["errors"] = written.errors
         return json_answer(status, body, request.params.ignored)
 
-    def refuse(self, refused: Problem, headers: Headers) -> Answer:
+    def refuse(self, refused: Problem, headers: Headers, _: Request | None = None) -> Answer:
         return problem(refused, headers)

@@ -82,6 +82,12 @@ def _key(dataset: Dataset, keys: tuple[str, ...]) -> list[object]:
         return []
     if not dataset.key:
         raise Problem(BAD_PARAMETER, f"The dataset {dataset.name!r} has no key; ask by from and to instead.")
+    if dataset.measured:
+        raise Problem(
+            BAD_PARAMETER,
+            f"The key of {dataset.name!r} is the time and the tags of a point, which a path can't name; ask "
+            "by from and to instead.",
+        )
     mapped = [name for name in dataset.key if name not in (dataset.subkey, dataset.date)]
     if len(mapped) > 1:
         raise Problem(

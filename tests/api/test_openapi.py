@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 
 from api import health
 from api.app import NATIVE, ROUTERS
+from api.influx.write import DOORS as LINES
 from api.openapi import OPEN, describe, document
 from rules.errors import CATALOGUE
 from tests.stage.house import House, house
@@ -55,6 +56,7 @@ def test_every_route_and_every_native_door_stands_in_it(app: FastAPI, told: dict
     }
     lane = {(f"{door}/{{workspace}}/{{dataset}}", "post") for door in NATIVE}
     assert lane
+    lane |= {(path, "post") for path in LINES}
     assert routed | lane == {(path, method) for path, method, _ in operations(told)}
 
 

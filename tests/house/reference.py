@@ -9,6 +9,7 @@ from typer.main import get_command
 
 from api import app as api_app
 from api import health
+from api.influx.write import DOORS as LINES
 from infra.cli import app as cli
 from infra.metrics import COUNTERS, GAUGES, TIMINGS
 from infra.settings import Settings
@@ -64,6 +65,7 @@ def routes() -> list[tuple[str, str, str]]:
         ("POST", f"{head}/{{workspace}}/{{dataset}}", (type(door).__doc__ or "").splitlines()[0])
         for head, door in api_app.DOORS.items()
     ]
+    found += [("POST", path, (door.__doc__ or "").splitlines()[0]) for path, door in LINES.items()]
     for router in (health.router, *(module.router for module in api_app.ROUTERS)):
         for route in router.routes:
             assert isinstance(route, APIRoute)

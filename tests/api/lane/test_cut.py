@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from api.lane.admit import Admitted
+from api.lane.admitted import Admitted
 from api.lane.cut import Part, Stamp, cut
 from api.lane.door import Options
 from rules.envelope import Record, Write
