@@ -14,7 +14,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from api.influx.point import AUTO, Point, unit_of
-from api.influx.skeletons import Skeleton, Skeletons, head_of
+from api.influx.skeletons import TRIED, Skeleton, Skeletons, head_of
 from api.influx.strict import LineError, read_line
 from rules.errors import BAD_LINE, BODY_TOO_LARGE, RECORD_TOO_LARGE, Problem, Refusal, Refusals
 from rules.limits import Limits
@@ -23,8 +23,8 @@ from rules.schema.points import Block, Shape
 
 WINDOW: Final = 1 << 18
 """Characters of a window, about."""
-COMPILED: Final = 1_024
-"""Names for which one body may have patterns compiled."""
+COMPILED: Final = 512
+"""What patterns may cost that are compiled for one body (`Skeletons.learn`)."""
 
 _FOREIGN: Final = re.compile("[\udc80-\udcff]")
 
@@ -185,9 +185,9 @@ class _Reader:
         cost = self._known.learn(head, shape)
         self._budget -= cost
         if cost:
-            fresh.setdefault(head, []).extend(
-                _Taken(skeleton, [], []) for skeleton in self._known.of(head) if skeleton.shape == shape
-            )
+            found = fresh.setdefault(head, [])
+            new = [skeleton for skeleton in self._known.of(head) if skeleton.shape == shape]
+            found.extend(_Taken(skeleton, [], []) for skeleton in new if len(found) < TRIED)
 
     def _keep(
         self,

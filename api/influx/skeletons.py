@@ -25,6 +25,8 @@ NAMES: Final = 256
 SEEN: Final = 4_096
 """Shapes that were read strictly and are remembered, so that the second of its kind gets a pattern."""
 
+_EACH: Final = 8
+
 _BOOLEANS: Final = {
     **dict.fromkeys(("t", "T", "true", "True", "TRUE"), True),
     **dict.fromkeys(("f", "F", "false", "False", "FALSE"), False),
@@ -104,7 +106,7 @@ class Skeletons:
     def learn(self, head: str, shape: Shape) -> int:
         """Learn from a line that was read strictly; the second of its kind makes the pattern.
 
-        Returns how many names were compiled, 0 where it was not: that is what it costs.
+        Returns what that costs, 0 where it was not made: the names to compile, and something for each pattern.
         """
         names = len(shape.tags) + len(shape.fields)
         if (
@@ -128,7 +130,7 @@ class Skeletons:
             del known[TRIED:]
             if len(self._by_head) > KEPT:
                 self._by_head.popitem(last=False)
-        return names
+        return names + _EACH
 
 
 def skeleton_of(shape: Shape) -> Skeleton:
