@@ -106,7 +106,7 @@ class Skeletons:
     def learn(self, head: str, shape: Shape) -> int:
         """Learn from a line that was read strictly; the second of its kind makes the pattern.
 
-        Returns what that costs, 0 where it was not made: the names to compile, and something for each pattern.
+        Returns what that costs, 0 where none was made: the names to compile, and something for the pattern.
         """
         names = len(shape.tags) + len(shape.fields)
         if (
