@@ -2,7 +2,7 @@
 PYTHON ?= python3
 V := .venv/bin
 
-.PHONY: help install run test crash lint demo bench overload rubbish reference lock clean
+.PHONY: help install run test crash clients lint demo bench overload rubbish reference lock clean
 
 help: ## show what there is to do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -25,6 +25,10 @@ test: install ## every test that needs no other server
 
 crash: install ## kill it between every two steps of the road, and ROUNDS=200 times at random
 	@CRASH_ROUNDS=$(or $(ROUNDS),200) $(V)/python -m tests.crash
+
+clients: install ## the real clients that are too large for every checkout: influxdb3-python, and Node's
+	@$(V)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[clients]'
+	@$(V)/python -m pytest tests/clients/installed/influxdb3.py tests/clients/installed/node.py
 
 lint: install ## ruff and mypy
 	@$(V)/ruff check .

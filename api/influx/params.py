@@ -27,7 +27,11 @@ V3_UNITS: Final = {
     "auto": AUTO,
 }
 _ID: Final = re.compile("[0-9a-f]{16}")
-_SILENT: Final = ("consistency", "no_sync", "u", "p")
+PARAMETERS: Final = (
+    *("org", "orgID", "bucket", "db", "rp", "precision", "u", "p", "consistency", "no_sync"),
+    *("accept_partial", "wait", "event", "persist", "timeout"),
+)
+"""What is taken, some of it only to be taken; whatever else a caller sends is named as ignored."""
 
 
 def unit_asked(params: Params, units: Mapping[str, int]) -> int:
@@ -49,8 +53,6 @@ def options_asked(params: Params, *, partial: bool) -> Options:
 
     Raises: Problem(bad_parameter).
     """
-    for name in _SILENT:
-        params.text(name)
     options = Options(
         wait=params.flag("wait", False),
         event=params.flag("event", True),
@@ -70,7 +72,6 @@ def organization_asked(params: Params, token: Token, workspaces: Iterable[str]) 
     `workspaces` are those whose ids are known. Raises: Problem(bad_parameter, not_found).
     """
     given = params.text("org") or params.text("orgID")
-    params.text("orgID")
     if not given:
         if token.workspace is None:
             raise Problem(BAD_PARAMETER, "please provide either orgID or org")

@@ -19,6 +19,7 @@ from api.influx.answers import (
     waiting,
 )
 from api.influx.params import (
+    PARAMETERS,
     V1_UNITS,
     V2_UNITS,
     V3_UNITS,
@@ -61,6 +62,8 @@ class V2Door:
         self._skeletons = Skeletons()
 
     def target(self, request: Request) -> Target:
+        for name in PARAMETERS:
+            request.params.text(name)
         known = {dataset.workspace for dataset in self._catalogue.every()} if _by_id(request) else ()
         return Target(organization_asked(request.params, request.token, known), None)
 
@@ -133,6 +136,8 @@ class V1Door(V2Door):
     units = V1_UNITS
 
     def target(self, request: Request) -> Target:
+        for name in PARAMETERS:
+            request.params.text(name)
         return Target(own_workspace(request.token), None)
 
     def bucket(self, request: Request, workspace: str) -> str:  # noqa: ARG002

@@ -115,10 +115,8 @@ def counts(found: Sequence[Outcome]) -> dict[str, int]:
 
 
 def _may_see(token: Token, found: Sequence[Found]) -> bool:
-    if not found:
-        return True
-    first = found[0].outcome
-    return any(may(token, scope, first.workspace, first.dataset) for scope in _SEEING)
+    written = {(one.outcome.workspace, one.outcome.dataset) for one in found}
+    return all(any(may(token, scope, *where) for scope in _SEEING) for where in written)
 
 
 def _unknown(write_id: str) -> Problem:
