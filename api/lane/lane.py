@@ -23,7 +23,7 @@ from api.lane.admitted import Admitted
 from api.lane.cut import Part, Stamp, cut
 from api.lane.door import Door, Reading, Request, Target, Written
 from api.lane.mint import Mint
-from api.lane.once import Keyed, Once, keyed, refused, without_refused
+from api.lane.once import Keyed, Once, keyed, refused, stored_before, without_refused
 from api.lane.outcome import Outcomes, counts
 from rules.errors import (
     ALL_REFUSED,
@@ -38,7 +38,6 @@ from rules.limits import Limits
 from rules.signals import Meter
 from rules.token import Token
 from storage.idempotency import Claim
-from storage.writes import Outcome
 from streams.publisher import Publisher
 
 logger = logging.getLogger(__name__)
@@ -167,7 +166,7 @@ class Lane:
             reading = Reading(without_refused(reading.drafts, claim), reading.options)
             found = await parts.outcomes.known(claim.write_id)
             if found is not None:
-                return _stored_before(claim, found, reading)
+                return stored_before(claim, found, reading)
         admitted = await self._admit(target, reading)
         accepted = sum(one.count for one in admitted)
         rejected, errors = self._refused(reading, admitted, claim)
@@ -283,14 +282,6 @@ class Lane:
             meter.count("writes_total", outcome="unknown")
             raise _unlogged(stamp.write_id, failed, len(logged))
         meter.count("writes_total", outcome="logged")
-
-
-def _stored_before(claim: Claim, found: list[Outcome], reading: Reading) -> Written:
-    """Return the answer to a repeat of a write that is stored: the first one's, with the state as it is."""
-    kept: dict[str, Any] = claim.refusals
-    ack = "stored" if reading.options.persist else "published"
-    accepted = sum(outcome.accepted for outcome in found)
-    return Written(claim.write_id, ack, accepted, kept["rejected"], kept["errors"], counts(found))
 
 
 def _unlogged(write_id: str, failed: list[Problem], parts: int) -> Problem:

@@ -8,13 +8,15 @@ from typing import Any, Final
 from msgspec import structs
 
 from api.lane.admitted import Admitted
-from api.lane.door import Draft, Request
+from api.lane.door import Draft, Reading, Request, Written
+from api.lane.outcome import counts
 from rules.errors import BAD_PARAMETER, IDEMPOTENCY_CONFLICT, STORE_UNAVAILABLE, Later, Problem
 from rules.limits import Limits
 from rules.names import fold
 from storage import idempotency
 from storage.idempotency import Claim
 from storage.store import Store
+from storage.writes import Outcome
 from streams.awaiting import on_loop
 
 KEPT: Final = 24 * 3600 * 1_000_000_000
@@ -118,3 +120,11 @@ def _same(found: Claim, mine: Keyed) -> Claim:
 
 def _down(error: Later) -> Problem:
     return Problem(STORE_UNAVAILABLE, f"Writes with an Idempotency-Key need the database: {error}.")
+
+
+def stored_before(claim: Claim, found: list[Outcome], reading: Reading) -> Written:
+    """Return the answer to a repeat of a write that is stored: the first one's, with the state as it is."""
+    kept: dict[str, Any] = claim.refusals
+    ack = "stored" if reading.options.persist else "published"
+    accepted = sum(outcome.accepted for outcome in found)
+    return Written(claim.write_id, ack, accepted, kept["rejected"], kept["errors"], counts(found))

@@ -130,7 +130,7 @@ async def test_what_is_read_of_the_parameters_and_what_is_described_are_the_same
 async def test_every_body_that_is_read_is_described(here: House) -> None:
     told = (await here.client.get("/openapi.json")).json
     described = {(method, path) for path, method, one in operations(told) if "requestBody" in one}
-    assert described == set(BODIES)
+    assert {(method, path) for method, path in described if path.startswith("/v1")} == set(BODIES)
 
 
 async def test_headers_that_change_an_answer_are_described(here: House) -> None:

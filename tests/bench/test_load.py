@@ -22,8 +22,8 @@ def test_our_own_generator_counts_every_answer_and_no_failure(
     run: Callable[[Coroutine[Any, Any, Answered]], Answered],
 ) -> None:
     with peer("echo") as echo:
-        answered = run(by_ourselves(load(echo.url)))
-    assert answered.requests > 20
+        answered = run(by_ourselves(load(echo.url, seconds=1.0)))
+    assert answered.requests > 4, "each connection sends more than one"
     assert answered.failed == 0
     assert 0 < answered.p50 <= answered.p99
     assert answered.rate == answered.requests / answered.seconds
