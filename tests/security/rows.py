@@ -7,10 +7,11 @@ from typing import Any, cast
 from fastapi.routing import APIRoute
 
 from api import app as application
+from api.influx.write import DOORS as LINES
 from api.services import Services
 from rules.token import Scope
 
-OPEN = ("/health", "/ready", "/metrics", "/openapi.json", "/docs", "/docs/errors")
+OPEN = ("/health", "/ping", "/ready", "/metrics", "/openapi.json", "/docs", "/docs/errors")
 """What answers without a token (the contract, section 1)."""
 
 
@@ -92,6 +93,10 @@ WITHOUT_WORKSPACE = (
     ("GET", "/v1/tokens"),
     ("DELETE", "/v1/tokens/{token_id}"),
     ("GET", "/v1/writes/{write_id}"),
+    *(("POST", path) for path in LINES),
+    ("POST", "/query"),
+    ("GET", "/api/v2/buckets"),
+    ("GET", "/api/v2/orgs"),
 )
 """Those whose rights depend on what they are asked for; each has tests of its own."""
 
@@ -120,6 +125,7 @@ def path_of(row: Row, workspace: str, dataset: str, **names: str) -> str:
 def every_route() -> set[tuple[str, str]]:
     """Return (method, path) of all that the application answers: the lane's doors and FastAPI's routes."""
     found = {("POST", f"{door}/{{workspace}}/{{dataset}}") for door in application.NATIVE}
+    found |= {("POST", path) for path in LINES}
     return found | set(_routes(application._rest(cast(Services, None)).routes))
 
 
