@@ -93,18 +93,18 @@ def canonical_key(values: Sequence[Any]) -> bytes:
     return bytes(out)
 
 
-def point_key(moment: int, tags: Sequence[tuple[str, str]]) -> bytes:
+def point_key(moment: int, tags: bytes) -> bytes:
     """Return bytes that are equal if and only if two points of a measurement have the same time and tags.
 
-    `moment` is in ns since 1970, `tags` are those that the point has, sorted by name. A tag that a point has
+    `moment` is in ns since 1970, `tags` what `tag_bytes` makes of those that the point has. A tag that it has
     not leaves no trace, so that keys stay as they are when the measurement gets another tag. They sort by
     time, so that what comes in the order of time goes to one end of the index.
     """
-    return (moment + 2**63).to_bytes(8, "big") + tag_bytes(tags)
+    return (moment + 2**63).to_bytes(8, "big") + tags
 
 
 def tag_bytes(tags: Iterable[tuple[str, str]]) -> bytes:
-    """Return the part of a point's key that stands for its tags."""
+    """Return the part of a point's key that stands for its tags, (name, value) sorted by name."""
     out = bytearray()
     for pair in tags:
         for text in pair:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Table, func, select
 
 from rules.envelope import ID_FIELD, TIME_FIELD
 from rules.fold import Present
@@ -12,6 +12,7 @@ from storage.rows import reader
 from storage.tables import AT, ID, KEY, physical, stored_columns, table_of
 
 _TOGETHER: Final = 500
+_FEW: Final = 20
 
 
 def present(connection: Connection, dataset: Dataset, keys: Collection[bytes]) -> dict[bytes, Present]:
@@ -21,6 +22,8 @@ def present(connection: Connection, dataset: Dataset, keys: Collection[bytes]) -
     read = reader(dataset, columns, nulls=False)
     query = select(table.c[KEY], table.c[ID], table.c[AT], *(table.c[physical(c)] for c in columns))
     wanted = list(keys)
+    if len(wanted) > _FEW and _all_behind(connection, table, wanted):
+        return {}
     found: dict[bytes, Present] = {}
     for start in range(0, len(wanted), _TOGETHER):
         part = wanted[start : start + _TOGETHER]
@@ -30,3 +33,9 @@ def present(connection: Connection, dataset: Dataset, keys: Collection[bytes]) -
             record.pop(TIME_FIELD, None)
             found[row[0]] = Present(row[1], row[2], record)
     return found
+
+
+def _all_behind(connection: Connection, table: Table, keys: Collection[bytes]) -> bool:
+    """Return whether all keys are behind the last one stored, as are points that come in their order."""
+    last = connection.execute(select(func.max(table.c[KEY]))).scalar()
+    return last is None or min(keys) > last

@@ -114,6 +114,11 @@ class Dataset:
         """Whether it is an InfluxDB measurement: its key is the time and the tags that a point has."""
         return "measurement" in self.labels
 
+    @cached_property
+    def tags(self) -> tuple[str, ...]:
+        """The columns of a measurement's tags, sorted by name."""
+        return tuple(sorted(name for name in self.key if name != self.date))
+
     @property
     def next_ordinal(self) -> int:
         return max(self.spent, *(column.ordinal for column in self.columns), 0) + 1

@@ -81,13 +81,14 @@ def normal_moment(text: str) -> str:
     return format_moment(parse_moment(text))
 
 
-@lru_cache(maxsize=CACHED)
 def normal_stamp(text: str) -> str:
     """Return a date-time as `format_stamp` writes the instant it stands for.
 
     Raises: ValueError, with a sentence for the caller.
     """
-    return format_stamp(parse_moment(text))
+    moment = parse_moment(text)
+    written_so = len(text) == _STAMP_CHARS and text[10] == "T" and text[29] == "Z"
+    return text if written_so else format_stamp(moment)
 
 
 def format_stamp(moment: int) -> str:

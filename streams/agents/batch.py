@@ -22,7 +22,7 @@ from rules.errors import Never
 from rules.fold import Applied, Draft, Folded, Outcome, Present, fold
 from rules.schema.dataset import Dataset
 from rules.schema.moments import format_moment
-from rules.schema.stored import record_key, without_nulls
+from rules.schema.stored import without_nulls
 from storage.quarantine import Quarantined
 from storage.writes import Outcome as WriteOutcome
 from streams.agents.prepare import Work, persists, records_of
@@ -53,7 +53,7 @@ def plan(
     epoch, partition = origin
     folded = []
     for dataset, mine in _by_dataset(works).items():
-        if not unfit and all(map(_only_inserts, mine)):
+        if not unfit and _only_inserts(mine, stored.get(dataset)):
             folded.append((_newest(mine), _inserts(mine, epoch, partition)))
             continue
         drafts, places = _drafts(mine, epoch, partition, unfit)
@@ -110,10 +110,16 @@ def _newest(works: Sequence[Work]) -> Dataset:
     return max((work.dataset for work in works if work.dataset is not None), key=lambda d: d.version)
 
 
-def _only_inserts(work: Work) -> bool:
-    """Return whether no record of the entry can meet another: none has a key, none an `_id` of its own."""
-    keyed = work.dataset is None or bool(work.dataset.key)
-    return not keyed and not work.aside and isinstance(work.placed.entry, Write)
+def _only_inserts(works: Sequence[Work], present: Mapping[bytes, Present] | None) -> bool:
+    """Return whether no record of a dataset's entries meets another, nor has an `_id` of its own.
+
+    They have no key, or keys that are all different and of which none is stored.
+    """
+    if present or any(work.aside or not isinstance(work.placed.entry, Write) for work in works):
+        return False
+    if not any(work.dataset is not None and work.dataset.key for work in works):
+        return True
+    return len({key for work in works for key in work.keys}) == sum(len(work.records) for work in works)
 
 
 def _inserts(works: Sequence[Work], epoch: int, partition: int) -> Folded:
@@ -126,14 +132,14 @@ def _inserts(works: Sequence[Work], epoch: int, partition: int) -> Folded:
         placed = work.placed
         envelope = Origin(epoch, partition, placed.offset, 0).envelope()
         items = range(placed.item, placed.item + len(work.records))
-        keys = [envelope + item.to_bytes(4, "big") for item in items]
+        origins = [envelope + item.to_bytes(4, "big") for item in items]
         at = placed.entry.at
         rows = [
-            Present(key.hex(), at, record if None not in record.values() else without_nulls(record))
-            for key, record in zip(keys, work.records, strict=True)
+            Present(origin.hex(), at, record if None not in record.values() else without_nulls(record))
+            for origin, record in zip(origins, work.records, strict=True)
         ]
         work.rows = rows
-        out.inserts.update(zip(keys, rows, strict=True))
+        out.inserts.update(zip(work.keys or origins, rows, strict=True))
     return out
 
 
@@ -152,7 +158,7 @@ def _drafts(
                 continue
             origin = envelope + (work.placed.item + position).to_bytes(4, "big")
             first_id = entry.record_id if isinstance(entry, Redrive) else origin.hex()
-            key = record_key(dataset, record) if dataset.key else origin
+            key = work.keys[position] if dataset.key else origin
             if unfit and (dataset.id, key) in unfit:
                 work.aside[position] = unfit[dataset.id, key]
                 continue

@@ -31,6 +31,7 @@ class Work(Struct):
     dataset: Dataset | None
     records: list[Record]
     repeated: bool = False
+    keys: Sequence[bytes] = ()
     rows: Sequence[Present] = ()
     applied: dict[int, Applied] = {}
     aside: dict[int, Never] = {}
@@ -92,16 +93,17 @@ def _bring_into_form(works: Sequence[Work]) -> None:
 
 
 def keys_wanted(works: Sequence[Work]) -> dict[int, tuple[Dataset, set[bytes]]]:
-    """Return, by dataset id, the keys whose stored rows the fold needs."""
+    """Return, by dataset id, the keys whose stored rows the fold needs; each work is given its own."""
     wanted: dict[int, tuple[Dataset, set[bytes]]] = {}
     for work in works:
         if work.dataset is not None and work.dataset.key and not work.repeated and persists(work):
-            keys = wanted.setdefault(work.dataset.id, (work.dataset, set()))[1]
-            keys.update(
-                record_key(work.dataset, record)
+            dataset, aside = work.dataset, work.aside
+            work.keys = [
+                b"" if position in aside else record_key(dataset, record)
                 for position, record in enumerate(work.records)
-                if position not in work.aside
-            )
+            ]
+            keys = wanted.setdefault(dataset.id, (dataset, set()))[1]
+            keys.update(key for position, key in enumerate(work.keys) if position not in aside)
     return wanted
 
 

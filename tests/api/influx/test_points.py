@@ -59,6 +59,17 @@ async def test_of_points_that_are_one_in_a_body_the_later_line_counts_whatever_i
     assert await read(here, w, "b__m") == [{"time": T0, "t": "a", "x": 3.0, "y": 4.0}]
 
 
+async def test_points_that_come_behind_those_stored_and_among_them_are_told_apart(here: House) -> None:
+    w = here.workspace()
+    for first, last, field in ((100, 200, "a"), (200, 300, "a"), (150, 350, "b"), (1, 120, "a")):
+        body = "\n".join(f"m,t=x {field}={n} {n}" for n in range(first, last))
+        assert (await v2(here, w, body)).status == 204
+    found = {int(r["time"][-10:-1]): (r["a"], r["b"]) for r in await read(here, w, "b__m")}
+    assert found == {
+        n: (float(n) if n < 300 else None, float(n) if n >= 150 else None) for n in range(1, 350)
+    }
+
+
 async def test_a_tag_that_comes_later_joins_the_identity_and_leaves_earlier_points_theirs(
     here: House,
 ) -> None:
