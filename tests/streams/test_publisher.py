@@ -162,7 +162,7 @@ async def test_an_append_that_does_not_end_in_time_is_unknown_and_what_waits_beh
             await asyncio.wait_for(future, 5)
         assert told.value.code.name == code
     with pytest.raises(Problem) as told:
-        await publisher.publish(0, entry(3), "w")
+        await asyncio.wait_for(publisher.publish(0, entry(3), "w"), 5)
     assert told.value.code.name == "log_unavailable"
     log.appended[0][2].set_result(4)
     await turned()
