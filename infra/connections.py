@@ -1,4 +1,4 @@
-"""What one connection may cost: heads in bytes and time, silence, readers that do not read, and how many.
+"""What one connection may cost: heads in bytes and time, silence, requests sent ahead; and how many may be.
 
 uvicorn bounds none of these. It also answers what is no HTTP in words of its own and ahead of the answers
 that are still due, and takes the body of a request that asks for another protocol (`curl --http2`) for the
@@ -6,9 +6,11 @@ next request; both are done otherwise here.
 """
 
 import asyncio
+from collections.abc import Sized
 from typing import Any, Final
 
 import httptools
+from uvicorn.protocols.http.flow_control import FlowControl
 
 from api.entry.answer import Answer, problem
 from infra.protocol import CorkedProtocol
@@ -19,12 +21,26 @@ HEAD_BYTES: Final = 64 * 1024
 HEADERS: Final = 256
 HEAD_SECONDS: Final = 30.0
 SILENT_SECONDS: Final = 75.0
-"""Seconds that a connection may be open with nothing sent and nothing due, or an answer not taken."""
+"""Seconds that a connection may be open with nothing sent and nothing due."""
 LOOK_EVERY: Final = 5.0
+PIPELINED: Final = 256
+"""Requests that may wait behind the one that is answered, as far as one read brings them."""
 SURPLUS: Final = 256
 """Connections beyond the bound that are answered, with 503, and not merely closed."""
 
 _UPGRADE: Final = frozenset({b"connection", b"upgrade", b"http2-settings"})
+
+
+class _Flow(FlowControl):
+    """Reads nothing more while requests wait: uvicorn's reads on whenever one of them asks for its body."""
+
+    def __init__(self, transport: asyncio.Transport, waiting: Sized) -> None:
+        super().__init__(transport)
+        self._waiting = waiting
+
+    def resume_reading(self) -> None:
+        if not self._waiting:
+            super().resume_reading()
 
 
 class BoundedProtocol(CorkedProtocol):
@@ -36,7 +52,6 @@ class BoundedProtocol(CorkedProtocol):
         self._unfinished = self._read = 0
         self._heard = 0.0
         self._head_since: float | None = None
-        self._stuck_since: float | None = None
         self._bodied = False
         self._ended = False
         self._last_words: bytes | None = None
@@ -45,6 +60,7 @@ class BoundedProtocol(CorkedProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin a connection, if there is room for one."""
         super().connection_made(transport)
+        self.flow = _Flow(self.transport, self.pipeline)
         self._heard = self.loop.time()
         self._watch = self.loop.call_later(LOOK_EVERY, self._look)
         if len(self.connections) > self._most + SURPLUS:
@@ -95,6 +111,8 @@ class BoundedProtocol(CorkedProtocol):
             raise ValueError(f"more than {HEADERS} headers")
         if large and len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD_BYTES:
             raise ValueError(f"a head of more than {HEAD_BYTES} bytes")
+        if len(self.pipeline) >= PIPELINED:
+            raise ValueError(f"more than {PIPELINED} requests wait on this connection")
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -117,23 +135,11 @@ class BoundedProtocol(CorkedProtocol):
         elif last and self.expect_100_continue and self.cycle.more_body and not self._bodied:
             self.transport.close()
 
-    def pause_writing(self) -> None:
-        """Note since when the reader does not read."""
-        self._stuck_since = self.loop.time()
-        super().pause_writing()
-
-    def resume_writing(self) -> None:
-        """Note that it reads."""
-        self._stuck_since = None
-        super().resume_writing()
-
     def _look(self) -> None:
         """Close a connection on which nothing has moved for too long."""
         now = self.loop.time()
         self._watch = self.loop.call_later(LOOK_EVERY, self._look)
-        if self._stuck_since is not None and now - self._stuck_since > SILENT_SECONDS:
-            self.transport.abort()
-        elif self._head_since is not None and now - self._head_since > HEAD_SECONDS:
+        if self._head_since is not None and now - self._head_since > HEAD_SECONDS:
             self._end(
                 Problem(BAD_REQUEST, f"The head of the request took more than {HEAD_SECONDS:g} seconds.")
             )
