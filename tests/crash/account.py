@@ -19,10 +19,14 @@ State = Body | None
 """What stands under a key: a record without its own fields, or nothing."""
 
 
-def rule_on(dataset: str, remainder: int) -> Body:
-    """Return the rule of a dataset that a quarter of its records match, by their numbers."""
+def rule_on(dataset: str, spared: int) -> Body:
+    """Return the rule of a dataset that most of its records match, by their numbers.
+
+    All but those whose number leaves the remainder `spared` by 4: what is lost or judged by another version
+    shall show.
+    """
     key = ["id"] if dataset == SPREAD else []  # the columns of a partitionBy belong to it
-    return {"id": f"on_{dataset}", "on": dataset, "where": f"n % 4 == {remainder}", "key": key}
+    return {"id": f"on_{dataset}", "on": dataset, "where": f"n % 4 != {spared}", "key": key}
 
 
 @dataclass(slots=True)

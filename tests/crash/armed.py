@@ -23,6 +23,9 @@ VARIABLE: Final = "CRASH_TRAP"
 SEGMENT_BYTES: Final = 128 * 1024
 ALERTS_TOGETHER: Final = 12
 DRAINED_WITHIN: Final = 10.0
+HELD: Final = 0.05
+"""Seconds that a thread beside the loop stands still at its point before all die: an answer that did not wait
+for it gets out meanwhile, and is found out."""
 
 
 class Trap:
@@ -59,6 +62,8 @@ class Trap:
         if mine:
             if point.drained:
                 _drain(args[0])
+            if threading.current_thread() is not threading.main_thread():
+                sleep(HELD)
             self.spring(point)
         return False
 

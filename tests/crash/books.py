@@ -5,17 +5,18 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import time
+from time import time, time_ns
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from rules.envelope import Origin
 from rules.ids import alert_id, canonical_key
-from storage import datasets, deliveries
+from storage import datasets, deliveries, rules
 from storage.alerts import ALERT, NOTIFICATION
 from storage.aside import batch
+from storage.instances import INSTANCE
 from storage.rules import RULE
 from tests.crash.account import (
     BRIEF,
@@ -35,11 +36,11 @@ from tests.crash.account import (
 )
 from tests.stage.stored import catalogued, read, stored
 
-_WHERE = re.compile(r"n % 4 == (\d)")
+_WHERE = re.compile(r"n % 4 != (\d)")
 _OWN = ("_id", "_time")
 
 Versions = Mapping[int, int | None]
-"""Which records each version of a rule matches: the remainder of `n` by 4, None while it judges nothing."""
+"""Which records each version of a rule spares: the remainder of `n` by 4, None where it judges nothing."""
 
 
 class Raised(NamedTuple):
@@ -78,22 +79,23 @@ def audit(data: Path, account: Account) -> Found:
     """
     found = Found()
     assert not account.wrong, account.wrong[:5]
-    rules = _rules(data)
-    _close(account, rules)
+    versions = _versions(data)
+    _close(account, versions)
     raised = read(data, _raised)
-    alerts = _by_number(account, rules, raised, found)
+    alerts = _by_number(account, versions, raised, found)
     grown = sorted({one.dataset for one in account.sent.values() if one.dataset.startswith(GROWN)})
     for dataset in (PLAIN, WIDE, KEPT, *grown):
         rows = sorted(stored(data, WORKSPACE, dataset), key=lambda row: str(row["_id"]))
         found.stored += len(rows)
         _as_sent(account, dataset, rows, found)
         _in_order(account, dataset, rows)
-        _judged_in_order(account, rows, rules[f"on_{dataset}"], alerts, found)
+        _judged_in_order(account, rows, versions[f"on_{dataset}"], alerts, found)
     for dataset in (KEYED, SPREAD, TIGHT, BRIEF):
         found.stored += _as_it_stands(data, account, dataset)
     assert catalogued(data, WORKSPACE, SAID) is None, "what is only published makes no dataset"
-    found.missing += [one for one in account.sent.values() if _unexplained(one, rules, alerts)]
+    found.missing += [one for one in account.sent.values() if _unexplained(one, versions, alerts)]
     _keys_in_order(raised)
+    _judged_once(data)
     aside = read(data, lambda c: batch(c, WORKSPACE, None, 0, 10, 10**6).records)
     assert not aside, f"set aside: {aside[:2]}"
     told = read(data, lambda c: set(c.execute(select(NOTIFICATION.c.id)).scalars()))
@@ -102,9 +104,16 @@ def audit(data: Path, account: Account) -> Found:
     return found
 
 
-def unfinished(data: Path) -> tuple[int, int]:
-    """Return how many deliveries wait, and how many datasets have lost their name and did not end."""
-    return read(data, lambda c: (deliveries.waiting(c), len(datasets.retired(c))))
+def unfinished(data: Path) -> dict[str, int]:
+    """Return how much waits yet of what comes by itself: deliveries, ends of datasets, changes of rules."""
+    return read(
+        data,
+        lambda c: {
+            "deliveries": deliveries.waiting(c),
+            "datasets without a name": len(datasets.retired(c)),
+            "rules not in force": len(rules.pending(c, time_ns())),
+        },
+    )
 
 
 def marked(data: Path, least: int) -> set[int]:
@@ -168,7 +177,7 @@ def _shown(row: Body) -> Body:
     return {name: value for name, value in row.items() if value is not None and name not in _OWN}
 
 
-def _rules(data: Path) -> dict[str, Versions]:
+def _versions(data: Path) -> dict[str, Versions]:
     def body(c: Connection) -> dict[str, dict[int, int | None]]:
         found: dict[str, dict[int, int | None]] = {}
         for row in c.execute(select(RULE)).mappings():
@@ -180,11 +189,11 @@ def _rules(data: Path) -> dict[str, Versions]:
     return dict(read(data, body))
 
 
-def _close(account: Account, rules: Mapping[str, Versions]) -> None:
+def _close(account: Account, rulings: Mapping[str, Versions]) -> None:
     """All that was sent so far is judged: no version made from here on has a say."""
     for one in account.sent.values():
         if one.most is None:
-            one.most = max(rules[f"on_{one.dataset}"])
+            one.most = max(rulings[f"on_{one.dataset}"])
 
 
 def _raised(c: Connection) -> list[Raised]:
@@ -194,7 +203,7 @@ def _raised(c: Connection) -> list[Raised]:
 
 
 def _by_number(
-    account: Account, rules: Mapping[str, Versions], raised: Iterable[Raised], found: Found
+    account: Account, rulings: Mapping[str, Versions], raised: Iterable[Raised], found: Found
 ) -> dict[int, Raised]:
     """Check each alert by itself: that a version in force gives it, under the id that its cause has."""
     alerts: dict[int, Raised] = {}
@@ -212,24 +221,31 @@ def _by_number(
         assert sent.most is not None and sent.least <= one.version <= sent.most, (
             f"{one.rule} judged {number} in version {one.version}, not in {sent.least} to {sent.most}"
         )
-        assert rules[one.rule][one.version] == number % 4, f"version {one.version} does not match {number}"
+        assert _matches(rulings[one.rule], one.version, number), (
+            f"{one} is of a record that it does not match"
+        )
         alerts[number] = one
     return alerts
 
 
-def _unexplained(one: Sent, rules: Mapping[str, Versions], alerts: Mapping[int, Raised]) -> bool:
+def _unexplained(one: Sent, rulings: Mapping[str, Versions], alerts: Mapping[int, Raised]) -> bool:
     """Return whether a record has no alert, and every version that may have judged it gives one."""
     if not (one.told and one.happens) or one.number in alerts:
         return False
-    return next(_silent(one, rules[f"on_{one.dataset}"]), None) is None
+    return next(_silent(one, rulings[f"on_{one.dataset}"]), None) is None
 
 
 def _silent(one: Sent, versions: Versions, least: int = 0) -> Iterator[int]:
     """Yield the versions that may have judged a record and raise nothing."""
     assert one.most is not None
     for version in range(max(least, one.least), one.most + 1):
-        if versions.get(version) != one.number % 4:
+        if not _matches(versions, version, one.number):
             yield version
+
+
+def _matches(versions: Versions, version: int, number: int) -> bool:
+    spared = versions.get(version)
+    return spared is not None and number % 4 != spared
 
 
 def _judged_in_order(
@@ -250,6 +266,14 @@ def _judged_in_order(
                 found.missing.append(one)
             else:
                 least = silent
+
+
+def _judged_once(data: Path) -> None:
+    """Check that rules remember as many alerts as there are: a repeat that was judged again would count."""
+    fired = select(INSTANCE.c.rule, func.sum(INSTANCE.c.fired)).group_by(INSTANCE.c.rule)
+    raised = select(ALERT.c.rule, func.count()).group_by(ALERT.c.rule)
+    remembered, there = read(data, lambda c: [dict(c.execute(q).tuples().all()) for q in (fired, raised)])
+    assert remembered == there, f"rules remember {remembered} alerts, and there are {there}"
 
 
 def _keys_in_order(raised: list[Raised]) -> None:

@@ -38,6 +38,8 @@ from tests.stage.collector import Collector
 from tests.stage.events import streaming
 from tests.stage.patience import eventually
 
+HURRY: Final = 0.3
+"""Of a client's thinking time, while a point is looked for: batches hold several writes then."""
 REACHED_WITHIN: Final = 45.0
 SETTLED_WITHIN: Final = 40.0
 FROM_THE_BEGINNING: Final = "from the beginning"
@@ -111,7 +113,7 @@ class Rig:
 
         Raises: AssertionError, where it does not come there in time.
         """
-        self.load.work()
+        self.load.work(HURRY)
         if point.needs is not None:
             await self.die_at(BY_NAME[point.needs], 1)
         elif point.reached == "starting":
@@ -188,7 +190,12 @@ class Rig:
         await eventually(
             lambda: numbers <= books.marked(self.broker.data, min(numbers)), SETTLED_WITHIN, every=0.05
         )
-        await eventually(lambda: books.unfinished(self.broker.data) == (0, 0), SETTLED_WITHIN, every=0.1)
+
+        def done() -> None:
+            left = books.unfinished(self.broker.data)
+            assert not any(left.values()), left
+
+        await eventually(done, SETTLED_WITHIN, every=0.1)
 
     async def _delivered(self) -> None:
         """Check that each notification came to the webhook, and once to the stream."""
