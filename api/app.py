@@ -31,6 +31,7 @@ from rules.errors import (
     NOT_FOUND,
     STORE_UNAVAILABLE,
     Later,
+    Never,
     Problem,
 )
 
@@ -87,6 +88,10 @@ def _rest(services: Services) -> FastAPI:
     @app.exception_handler(Later)
     async def _later(_: Request, error: Later) -> Response:
         return _response(problem(Problem(STORE_UNAVAILABLE, f"The database can't do this now: {error}.")))
+
+    @app.exception_handler(Never)
+    async def _never(_: Request, error: Never) -> Response:
+        return _response(problem(Problem(error.code, f"The database refuses a value: {error.message}.")))
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_: Request, error: RequestValidationError) -> Response:

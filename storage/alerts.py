@@ -3,13 +3,25 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Index, Table, func, select, update
+from sqlalchemy import BigInteger, Connection, FetchedValue, Index, Table, func, select, tuple_, update
 from sqlmodel import Field, SQLModel
 
 from rules.alerting.alert import Alert, Notification, alert_from_json
 from rules.envelope import Origin
 from rules.names import fold
-from storage.sql import NEVER_AGAIN, Big, Row, Where, from_text, table, to_text, upsert
+from storage.sql import (
+    NEVER_AGAIN,
+    Big,
+    Horizon,
+    Row,
+    Serial,
+    Where,
+    from_text,
+    is_postgres,
+    table,
+    to_text,
+    upsert,
+)
 
 
 class AlertRow(SQLModel, table=True):
@@ -18,7 +30,7 @@ class AlertRow(SQLModel, table=True):
     __tablename__ = "alert"
     __table_args__ = NEVER_AGAIN
 
-    seq: int | None = Field(default=None, primary_key=True)
+    seq: int | None = Field(default=None, primary_key=True, sa_type=Serial)
     id: str = Field(unique=True)
     workspace: str
     rule: str
@@ -32,12 +44,15 @@ class AlertRow(SQLModel, table=True):
 
 
 class NotificationRow(SQLModel, table=True):
+    """`xid` is the number of the transaction that told it, 0 on SQLite; see `feed`."""
+
     __tablename__ = "notification"
     __table_args__ = NEVER_AGAIN
 
-    seq: int | None = Field(default=None, primary_key=True)
+    seq: int | None = Field(default=None, primary_key=True, sa_type=Serial)
+    xid: int = Field(sa_type=BigInteger, sa_column_kwargs={"server_default": FetchedValue()})
     id: str = Field(unique=True)
-    workspace: str = Field(index=True)
+    workspace: str
     alert_id: str
     change: str
     at: Big
@@ -51,6 +66,12 @@ ALERT = table(AlertRow)
 NOTIFICATION = table(NotificationRow)
 Index("alert_by_time", ALERT.c.workspace, ALERT.c.at, ALERT.c.seq)
 Index("alert_by_origin", ALERT.c.partition, ALERT.c.offset, ALERT.c.item)
+Index("notification_feed", NOTIFICATION.c.workspace, NOTIFICATION.c.xid, NOTIFICATION.c.seq)
+
+FeedPlace = tuple[int, int]
+"""A place in a workspace's feed: the transaction's number, and the notification's within all."""
+
+FEED_START: Final = (0, 0)
 
 
 class Raised(NamedTuple):
@@ -63,7 +84,7 @@ class Raised(NamedTuple):
 class Told(NamedTuple):
     """A notification as it is kept: its place in the feed, and the alert as it was then."""
 
-    seq: int
+    place: FeedPlace
     id: str
     change: str
     at: int
@@ -80,7 +101,7 @@ def keep(connection: Connection, raised: Sequence[Raised], told: Sequence[Notifi
 
 
 def _insert(connection: Connection, into: Table, rows: Iterator[dict[str, Any]]) -> None:
-    statement = upsert(into).on_conflict_do_nothing()
+    statement = upsert(connection, into).on_conflict_do_nothing()
     piece: list[dict[str, Any]] = []
     size = 0
     for row in rows:
@@ -194,34 +215,63 @@ def raised_by(connection: Connection, first: Origin, items: int) -> list[str]:
     return list(connection.execute(select(ALERT.c.id).where(where & inside).limit(1000)).scalars())
 
 
-def feed(connection: Connection, workspace: str, after: int, limit: int, size: int) -> list[Told]:
+def feed(
+    connection: Connection, workspace: str, after: FeedPlace, limit: int, size: int
+) -> tuple[list[Told], bool]:
     """Return the notifications of a workspace behind a place in the feed, oldest first.
 
-    At most `limit`, and about `size` bytes, but one where there is one.
+    At most `limit`, and about `size` bytes, but one where there is one. Of two transactions the later
+    number may commit first, and a reader that went on behind it would miss the other (seen). So the feed
+    is in the order of (transaction, number), and nothing is told that an earlier transaction could still
+    come before. Where nothing is told, the second value says whether something waits for that.
     """
-    where = (NOTIFICATION.c.workspace == fold(workspace)) & (NOTIFICATION.c.seq > after)
-    sizes = select(NOTIFICATION.c.seq, func.length(NOTIFICATION.c.body)).where(where)
-    last, left = None, size
-    for seq, length in connection.execute(sizes.order_by(NOTIFICATION.c.seq).limit(limit)):
+    place = tuple_(NOTIFICATION.c.xid, NOTIFICATION.c.seq)
+    behind = (NOTIFICATION.c.workspace == fold(workspace)) & (place > tuple_(*after))
+    settled = behind & (NOTIFICATION.c.xid < Horizon())
+    order = (NOTIFICATION.c.xid, NOTIFICATION.c.seq)
+    sizes = select(*order, func.length(NOTIFICATION.c.body)).where(settled).order_by(*order).limit(limit)
+    last: FeedPlace | None = None
+    left = size
+    for xid, seq, length in connection.execute(sizes):
         if last is not None and length > left:
             break
-        last, left = seq, left - length
+        last, left = (xid, seq), left - length
     if last is None:
-        return []
-    columns = (NOTIFICATION.c.seq, NOTIFICATION.c.id, NOTIFICATION.c.change, NOTIFICATION.c.at)
-    query = select(*columns, NOTIFICATION.c.body).where(where & (NOTIFICATION.c.seq <= last))
-    return [Told(*row) for row in connection.execute(query.order_by(NOTIFICATION.c.seq))]
+        held = select(NOTIFICATION.c.seq).where(behind & (NOTIFICATION.c.xid >= Horizon())).limit(1)
+        return [], connection.execute(held).first() is not None
+    columns = (NOTIFICATION.c.id, NOTIFICATION.c.change, NOTIFICATION.c.at, NOTIFICATION.c.body)
+    query = select(*order, *columns).where(settled & (place <= tuple_(*last))).order_by(*order)
+    return [Told((xid, seq), *rest) for xid, seq, *rest in connection.execute(query)], False
 
 
-def feed_end(connection: Connection) -> int:
-    """Return the place of the last notification there is."""
-    return connection.execute(select(func.max(NOTIFICATION.c.seq))).scalar() or 0
+def feed_end(connection: Connection, workspace: str) -> FeedPlace:
+    """Return the place of the last notification of a workspace that its feed tells now."""
+    settled = (NOTIFICATION.c.workspace == fold(workspace)) & (NOTIFICATION.c.xid < Horizon())
+    newest = (NOTIFICATION.c.xid.desc(), NOTIFICATION.c.seq.desc())
+    query = select(NOTIFICATION.c.xid, NOTIFICATION.c.seq).where(settled).order_by(*newest).limit(1)
+    row = connection.execute(query).first()
+    return FEED_START if row is None else (row.xid, row.seq)
 
 
-def feed_place(connection: Connection, workspace: str, notification_id: str) -> int | None:
+def feed_place(connection: Connection, workspace: str, notification_id: str) -> FeedPlace | None:
     """Return the place of a notification in its workspace's feed; None where it is not known (any more)."""
     where = (NOTIFICATION.c.workspace == fold(workspace)) & (NOTIFICATION.c.id == notification_id)
-    return connection.execute(select(NOTIFICATION.c.seq).where(where)).scalar()
+    row = connection.execute(select(NOTIFICATION.c.xid, NOTIFICATION.c.seq).where(where)).first()
+    return None if row is None else (row.xid, row.seq)
+
+
+def settle_restored(connection: Connection) -> None:
+    """Put what came from a backup of another server before all that this one will tell.
+
+    Transactions are numbered by the server: those of another one may lie in this one's future, and the
+    feed would wait for it.
+    """
+    if not is_postgres(connection):
+        return
+    now = connection.exec_driver_sql("SELECT pg_current_xact_id()::text::bigint").scalar_one()
+    newest = select(NOTIFICATION.c.xid).order_by(NOTIFICATION.c.seq.desc()).limit(1)
+    if (connection.execute(newest).scalar() or 0) > now:
+        connection.execute(update(NOTIFICATION).where(NOTIFICATION.c.xid > now).values(xid=0))
 
 
 def _alert(row: Row) -> Alert:

@@ -3,14 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, select, update
 from sqlmodel import Field, SQLModel
 
 from rules.names import fold
 from rules.schema.dataset import Column, ColumnType, Dataset
 from storage import tables
 from storage.revision import raise_revision
-from storage.sql import NEVER_AGAIN, Big, Row, from_text, table, to_text, upsert
+from storage.sql import NEVER_AGAIN, Big, Row, Serial, from_text, table, to_text, upsert
+from storage.views import drop_view, make_view
 
 
 class WorkspaceRow(SQLModel, table=True):
@@ -27,7 +28,7 @@ class DatasetRow(SQLModel, table=True):
     __tablename__ = "dataset"
     __table_args__ = NEVER_AGAIN
 
-    id: int | None = Field(default=None, primary_key=True)
+    id: int | None = Field(default=None, primary_key=True, sa_type=Serial)
     live: str | None = Field(default=None, unique=True)
     workspace: str = Field(index=True)
     name: str
@@ -53,7 +54,7 @@ ENDED = table(EndedRow)
 def ensure_workspace(connection: Connection, name: str, now: int) -> None:
     """Make the workspace if it is not there."""
     row = {"folded": fold(name), "name": name, "made_at": now}
-    connection.execute(upsert(WORKSPACE).values(row).on_conflict_do_nothing())
+    connection.execute(upsert(connection, WORKSPACE).values(row).on_conflict_do_nothing())
 
 
 def workspaces(connection: Connection) -> list[str]:
@@ -76,10 +77,12 @@ def by_id(connection: Connection, dataset_id: int) -> Dataset | None:
 
 def listing(connection: Connection, workspace: str | None = None) -> list[Dataset]:
     """Return the datasets that answer to a name, of one workspace or all, by name."""
-    query = select(DATASET).where(DATASET.c.live.is_not(None)).order_by(DATASET.c.live)
+    query = select(DATASET).where(DATASET.c.live.is_not(None))
     if workspace is not None:
         query = query.where(DATASET.c.workspace == fold(workspace))
-    return [_dataset(row) for row in connection.execute(query).mappings()]
+    # sorted here: databases differ in how they order texts
+    rows = sorted(connection.execute(query).mappings(), key=lambda row: str(row["live"]))
+    return [_dataset(row) for row in rows]
 
 
 def add(connection: Connection, dataset: Dataset, now: int) -> Dataset | None:
@@ -96,13 +99,17 @@ def add(connection: Connection, dataset: Dataset, now: int) -> Dataset | None:
     }
     if find(connection, dataset.workspace, dataset.name) is not None:
         return None
-    key = connection.execute(insert(DATASET).values(row)).inserted_primary_key
-    assert key is not None
-    made = from_json(key[0], to_json(dataset))
+    # another process may make it at this moment
+    taking = upsert(connection, DATASET).values(row).on_conflict_do_nothing().returning(DATASET.c.id)
+    given = connection.execute(taking).scalar()
+    if given is None:
+        return None
+    made = from_json(given, to_json(dataset))
     connection.execute(
         update(DATASET).where(DATASET.c.id == made.id).values(definition=to_text(to_json(made)))
     )
     tables.create(connection, made)
+    make_view(connection, made)
     raise_revision(connection, "datasets")
     return made
 
@@ -116,9 +123,16 @@ def replace(connection: Connection, old: Dataset, new: Dataset) -> bool:
     )
     if changed.rowcount != 1:
         return False
-    tables.widen(connection, old, new)
+    _widen(connection, old, new)
     raise_revision(connection, "datasets")
     return True
+
+
+def _widen(connection: Connection, old: Dataset, new: Dataset) -> None:
+    if tables.missing(old, new) or tables.widened(connection, old, new):
+        drop_view(connection, old)
+        tables.widen(connection, old, new)
+        make_view(connection, new)
 
 
 def retire(connection: Connection, dataset: Dataset) -> bool:
@@ -130,7 +144,7 @@ def retire(connection: Connection, dataset: Dataset) -> bool:
     )
     if changed.rowcount != 1:
         return False
-    tables.hide(connection, dataset)
+    drop_view(connection, dataset)
     raise_revision(connection, "datasets")
     return True
 
@@ -141,7 +155,9 @@ def end(connection: Connection, dataset: Dataset, partition: int, of: int) -> No
     The note stays: records may still come behind the end.
     """
     row = {"dataset_id": dataset.id, "partition": partition}
-    connection.execute(upsert(ENDED).values(row).on_conflict_do_nothing())
+    # one partition at a time, or none of those that end at once would see the others' notes
+    connection.execute(select(DATASET.c.id).where(DATASET.c.id == dataset.id).with_for_update())
+    connection.execute(upsert(connection, ENDED).values(row).on_conflict_do_nothing())
     ended = connection.execute(select(ENDED).where(ENDED.c.dataset_id == dataset.id)).all()
     if len(ended) == of:
         tables.drop(connection, dataset)

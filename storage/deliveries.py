@@ -77,7 +77,7 @@ def owe(connection: Connection, owed: Iterable[tuple[str, str]], due_at: int) ->
         for n, s in owed
     ]
     if rows:
-        connection.execute(upsert(DELIVERY).on_conflict_do_nothing(), rows)
+        connection.execute(upsert(connection, DELIVERY).on_conflict_do_nothing(), rows)
 
 
 def due(connection: Connection, now: int, limit: int, busy: Collection[str]) -> list[Owed]:
@@ -138,7 +138,7 @@ def settle(connection: Connection, tried: Iterable[Tried]) -> None:
         changed = connection.execute(update(DELIVERY).where(new).values(values))
         if again.rowcount or changed.rowcount:
             row = {name: value for name, value in one._asdict().items() if name != "state"}
-            connection.execute(upsert(ATTEMPT).values(row).on_conflict_do_nothing())
+            connection.execute(upsert(connection, ATTEMPT).values(row).on_conflict_do_nothing())
 
 
 def again(connection: Connection, notification_id: str, subscription_id: str, now: int) -> bool:

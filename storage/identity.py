@@ -2,10 +2,10 @@
 
 import secrets
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, insert, select
 from sqlmodel import Field, SQLModel
 
-from storage.sql import NEVER_AGAIN, Big, table, upsert
+from storage.sql import NEVER_AGAIN, Big, Serial, table, upsert
 
 
 class LogRow(SQLModel, table=True):
@@ -30,7 +30,7 @@ class RunRow(SQLModel, table=True):
     __tablename__ = "lane_run"
     __table_args__ = NEVER_AGAIN
 
-    id: int | None = Field(default=None, primary_key=True)
+    id: int | None = Field(default=None, primary_key=True, sa_type=Serial)
     started_at: Big
 
 
@@ -66,7 +66,7 @@ def log_epoch(connection: Connection, identity: str, *, adopt: bool = False) -> 
         raise AnotherLogError(identity, current.identity)
     epoch = 1 if current is None else current.epoch + 1
     row = {"identity": identity, "epoch": epoch}
-    statement = upsert(LOG).values(row)
+    statement = upsert(connection, LOG).values(row)
     connection.execute(statement.on_conflict_do_update(index_elements=["identity"], set_={"epoch": epoch}))
     return epoch
 
@@ -74,11 +74,12 @@ def log_epoch(connection: Connection, identity: str, *, adopt: bool = False) -> 
 def secret(connection: Connection, name: str) -> bytes:
     """Return 32 secret bytes kept under this name, made the first time."""
     row = {"name": name, "value": secrets.token_bytes(32)}
-    connection.execute(upsert(SECRET).values(row).on_conflict_do_nothing())
+    connection.execute(upsert(connection, SECRET).values(row).on_conflict_do_nothing())
     return bytes(connection.execute(select(SECRET.c.value).where(SECRET.c.name == name)).scalar_one())
 
 
 def begin_run(connection: Connection, now: int) -> int:
     """Return the number of a new lane run."""
-    connection.execute(insert(RUN).values(started_at=now))
-    return int(connection.execute(select(func.max(RUN.c.id))).scalar_one())
+    key = connection.execute(insert(RUN).values(started_at=now)).inserted_primary_key
+    assert key is not None
+    return int(key[0])

@@ -87,7 +87,7 @@ def keep(connection: Connection, instances: Iterable[Instance]) -> None:
         for instance in instances
     ]
     if rows:
-        statement = upsert(INSTANCE)
+        statement = upsert(connection, INSTANCE)
         changed = {name: statement.excluded[name] for name in ("shown", "last_fired", "last_alert", "fired")}
         connection.execute(
             statement.on_conflict_do_update(index_elements=["workspace", "rule", "key"], set_=changed), rows

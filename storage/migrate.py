@@ -21,6 +21,7 @@ from storage import (
     tokens,
     writes,
 )
+from storage.sql import is_postgres
 
 MODULES: Final = (
     alerts,
@@ -40,7 +41,11 @@ MODULES: Final = (
 """Every module that has tables: alembic compares the database with what they declare."""
 
 METADATA: Final = SQLModel.metadata
-HEAD: Final = "0003"
+START_LOCK: Final = 0x51_01_CE
+"""The advisory lock that one start at a time holds: any number that nobody else uses."""
+
+START_SECONDS: Final = 60
+HEAD: Final = "0004"
 
 
 class DatabaseError(Exception):
@@ -50,9 +55,13 @@ class DatabaseError(Exception):
 def migrate(connection: Connection) -> None:
     """Bring the tables to the newest version. Quick where they are there already.
 
-    Raises: DatabaseError where the database is of a newer program.
+    On PostgreSQL one process at a time, until its transaction ends: several may start at once.
+    Raises: DatabaseError where the database is of a newer program, or can't hold every text.
     """
+    if is_postgres(connection):
+        _prepare_postgres(connection)
     if _version(connection) == HEAD:
+        alerts.settle_restored(connection)
         return
     from alembic import command
     from alembic.config import Config
@@ -72,6 +81,17 @@ def migrate(connection: Connection) -> None:
     for kind in revision.KINDS:
         if kind not in known:
             connection.execute(insert(revision.REVISION).values(kind=kind, number=1))
+
+
+def _prepare_postgres(connection: Connection) -> None:
+    encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
+    if encoding != "UTF8":
+        raise DatabaseError(
+            f"The database keeps texts as {encoding}, which can't hold all of them. Give one that was made "
+            f"with ENCODING 'UTF8'."
+        )
+    connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{START_SECONDS}s'")
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({START_LOCK})")
 
 
 def _version(connection: Connection) -> str | None:

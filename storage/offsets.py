@@ -95,7 +95,8 @@ def claim(connection: Connection, log: str, role: str, partition: int, token: To
 
     Raises: NotOurs where a higher token holds it.
     """
-    place = _find(connection, log, role, partition)
+    # locked, or of two claims the lower token could be written last
+    place = _find(connection, log, role, partition, lock_row=True)
     if place is None:
         place = Place(log, role, partition, start, token)
         connection.execute(insert(OFFSETS).values(_row(place)))

@@ -7,14 +7,14 @@ from sqlmodel import Field, SQLModel
 
 from rules.envelope import Record
 from rules.names import fold
-from storage.sql import NEVER_AGAIN, Big, Row, from_text, table, to_text
+from storage.sql import NEVER_AGAIN, Big, Row, Serial, from_text, table, to_text
 
 
 class QuarantineRow(SQLModel, table=True):
     __tablename__ = "quarantine"
     __table_args__ = NEVER_AGAIN
 
-    id: int | None = Field(default=None, primary_key=True)
+    id: int | None = Field(default=None, primary_key=True, sa_type=Serial)
     workspace: str = Field(index=True)
     dataset: str
     dataset_id: int

@@ -61,10 +61,12 @@ def latest(connection: Connection, workspace: str, rule_id: str) -> Rule | None:
 
 def listing(connection: Connection, workspace: str | None = None) -> list[Rule]:
     """Return the rules there are, in their latest version, by id."""
-    query = _CURRENT.where(RULE.c.state != "deleted").order_by(RULE.c.workspace, RULE.c.id)
+    query = _CURRENT.where(RULE.c.state != "deleted")
     if workspace is not None:
         query = query.where(RULE.c.workspace == fold(workspace))
-    return [_rule(row) for row in connection.execute(query).mappings()]
+    # sorted here: databases differ in how they order texts
+    rows = sorted(connection.execute(query).mappings(), key=lambda row: (row["workspace"], row["id"]))
+    return [_rule(row) for row in rows]
 
 
 def count(connection: Connection, workspace: str) -> int:
@@ -85,7 +87,7 @@ def add_version(connection: Connection, rule: Rule) -> bool:
         "pending": True,
         "at": rule.updated_at,
     }
-    inserted = connection.execute(upsert(RULE).values(row).on_conflict_do_nothing())
+    inserted = connection.execute(upsert(connection, RULE).values(row).on_conflict_do_nothing())
     raise_revision(connection, "rules")
     return inserted.rowcount == 1
 
@@ -121,7 +123,7 @@ def in_force(connection: Connection, log: str, partition: int) -> list[Rule]:
 def put_in_force(connection: Connection, log: str, partition: int, rule: Rule) -> None:
     """Note that a judge partition has this version in force."""
     key = {"log": log, "partition": partition, "workspace": fold(rule.workspace), "rule": rule.id}
-    statement = upsert(IN_FORCE).values(**key, version=rule.version)
+    statement = upsert(connection, IN_FORCE).values(**key, version=rule.version)
     connection.execute(
         statement.on_conflict_do_update(index_elements=list(key), set_={"version": rule.version})
     )

@@ -1,4 +1,4 @@
-"""A dataset's typed table and the view analysts see: made, widened, dropped.
+"""A dataset's typed table: made, widened, dropped.
 
 Physical names are surrogates (`d7`, `c3`): a rename is a catalogue change, and no name can collide or be
 cut. The unique index is on `_key`, the canonical bytes of the key's values, null included; for an unkeyed
@@ -12,30 +12,30 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    ColumnElement,
     Connection,
     Double,
     Index,
     Integer,
     LargeBinary,
     MetaData,
-    Numeric,
     Table,
     Text,
-    cast,
-    select,
 )
-from sqlalchemy.schema import CreateColumn, DropTable
+from sqlalchemy.dialects.postgresql import TEXT
+from sqlalchemy.schema import CreateColumn
 from sqlalchemy.types import TypeEngine
 
-from rules.names import fold
 from rules.schema.dataset import Column as Property
 from rules.schema.dataset import ColumnType, Dataset
+from storage.sql import is_postgres
 
 KEY: Final = "_key"
 ID: Final = "_id"
 AT: Final = "_at"
 PARTITION: Final = "_p"
+
+# compared by their bytes on every engine, in the order that the ends of a range are made for
+_TEXT: Final = Text().with_variant(TEXT(collation="C"), "postgresql")
 
 _TYPES: Final[dict[ColumnType, type[TypeEngine[Any]]]] = {
     ColumnType.INTEGER: BigInteger,
@@ -66,10 +66,10 @@ def _table(dataset_id: int, columns: tuple[Property, ...], partitioned: bool) ->
         f"d{dataset_id}",
         MetaData(),
         Column(KEY, LargeBinary, nullable=False),
-        Column(ID, Text, nullable=False),
+        Column(ID, _TEXT, nullable=False),
         Column(AT, BigInteger, nullable=False),
         *own,
-        *(Column(physical(column), _TYPES.get(column.type, Text)) for column in columns),
+        *(Column(physical(column), _TYPES.get(column.type, _TEXT)) for column in columns),
     )
 
 
@@ -82,67 +82,46 @@ def time_column(dataset: Dataset) -> str:
 
 
 def create(connection: Connection, dataset: Dataset) -> None:
-    """Make the table, its indexes and the view."""
+    """Make the table and its indexes."""
     # a table of its own: an index is tied to the table it is made for, and the known one lives on
     table = _table(dataset.id, tuple(stored_columns(dataset)), bool(dataset.partition_by))
     Index(f"{table.name}_key", table.c[KEY], unique=True)
     Index(f"{table.name}_time", table.c[time_column(dataset)], table.c[ID])
     table.create(connection)
-    _make_view(connection, dataset)
+
+
+def missing(old: Dataset, new: Dataset) -> list[Property]:
+    """Return the columns that the table of `new` has and that of `old` has not."""
+    before = {column.ordinal for column in stored_columns(old)}
+    return [column for column in stored_columns(new) if column.ordinal not in before]
+
+
+def widened(connection: Connection, old: Dataset, new: Dataset) -> list[Property]:
+    """Return the columns whose type must change. On SQLite none: a column of integers holds numbers too."""
+    before = {column.ordinal: column.type for column in stored_columns(old)}
+    columns = stored_columns(new) if is_postgres(connection) else []
+    return [column for column in columns if before.get(column.ordinal, column.type) is not column.type]
 
 
 def widen(connection: Connection, old: Dataset, new: Dataset) -> None:
-    """Add the columns that `new` has and `old` has not.
+    """Add the columns that `new` has and `old` has not, and widen those that went from integer to number.
 
-    On SQLite a column that went from integer to number needs nothing: it holds both.
+    PostgreSQL adds columns without touching a row, and writes the table anew to widen one; no view may
+    show it meanwhile.
     """
-    before = {column.ordinal for column in stored_columns(old)}
     table = table_of(new)
-    added = [column for column in stored_columns(new) if column.ordinal not in before]
-    for column in added:
-        clause = CreateColumn(table.c[physical(column)]).compile(dialect=connection.dialect)
-        connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {clause}")
-    if added:
-        _drop_view(connection, old)
-        _make_view(connection, new)
-
-
-def hide(connection: Connection, dataset: Dataset) -> None:
-    """Drop the view: the name is free for another dataset from here on."""
-    _drop_view(connection, dataset)
+    clauses = [
+        f"ADD COLUMN {CreateColumn(table.c[physical(column)]).compile(dialect=connection.dialect)}"
+        for column in missing(old, new)
+    ]
+    for column in widened(connection, old, new):
+        kind = table.c[physical(column)].type.compile(dialect=connection.dialect)
+        clauses.append(f"ALTER COLUMN {physical(column)} TYPE {kind}")
+    for clause in clauses:
+        connection.exec_driver_sql(f"ALTER TABLE {table.name} {clause}")
 
 
 def drop(connection: Connection, dataset: Dataset) -> None:
-    """Drop the table with all its rows."""
-    connection.execute(DropTable(table_of(dataset), if_exists=True))
-
-
-def view_name(dataset: Dataset) -> str:
-    """Return the name of the dataset's view: `workspace.dataset`, folded."""
-    return f"{fold(dataset.workspace)}.{dataset.folded}"
-
-
-def _make_view(connection: Connection, dataset: Dataset) -> None:
-    table = table_of(dataset)
-    quote = connection.dialect.identifier_preparer.quote_identifier
-    shown = [table.c[ID].label("_id"), table.c[AT].label("_time")]
-    taken = {"_id", "_time"}
-    for column in stored_columns(dataset):
-        label = column.name
-        while fold(label) in taken:  # a view's columns match without case, properties do not
-            label += "_"
-        taken.add(fold(label))
-        shown.append(_shown(table, column).label(label))
-    body = select(*shown).compile(dialect=connection.dialect)
-    connection.exec_driver_sql(f"CREATE VIEW {quote(view_name(dataset))} AS {body}")
-
-
-def _shown(table: Table, column: Property) -> ColumnElement[Any]:
-    """Return what analysts see of a column: of unsigned integers, kept as texts, the number."""
-    stored = table.c[physical(column)]
-    return cast(stored, Numeric(20, 0)) if column.type is ColumnType.UNSIGNED else stored
-
-
-def _drop_view(connection: Connection, dataset: Dataset) -> None:
-    quote = connection.dialect.identifier_preparer.quote_identifier
-    connection.exec_driver_sql(f"DROP VIEW IF EXISTS {quote(view_name(dataset))}")
+    """Drop the table with all its rows, and on PostgreSQL what still shows it."""
+    cascade = " CASCADE" if is_postgres(connection) else ""
+    connection.exec_driver_sql(f"DROP TABLE IF EXISTS {table_of(dataset).name}{cascade}")

@@ -13,7 +13,7 @@ from sqlalchemy import BigInteger, Connection, Index, delete, insert, select, tu
 from sqlmodel import Field, SQLModel
 
 from rules.ids import read_write_id
-from storage.sql import Big, table
+from storage.sql import Big, Serial, table
 
 COUNTER_SHIFT: Final = 20
 """A counter is milliseconds since 1970, shifted by this, plus a number within the millisecond."""
@@ -31,7 +31,7 @@ SPREAD: Final = 120_000 << COUNTER_SHIFT
 class PackedRow(SQLModel, table=True):
     __tablename__ = "write_packed"
 
-    id: int | None = Field(default=None, primary_key=True)
+    id: int | None = Field(default=None, primary_key=True, sa_type=Serial)
     run: int
     lo: Big
     hi: Big

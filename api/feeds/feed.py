@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -9,12 +10,15 @@ from sqlalchemy import Connection
 
 from rules.names import fold
 from storage import alerts
-from storage.alerts import Told
+from storage.alerts import FEED_START, FeedPlace, Told
 from storage.store import Store
 from streams.awaiting import on_loop
 
 PAGE: Final = 200
 PAGE_BYTES: Final = 256 * 1024
+
+HELD_AGAIN: Final = 0.02
+"""Seconds until a feed looks again at what waits for an earlier transaction's end."""
 
 
 class AlertFeed:
@@ -36,39 +40,46 @@ class AlertFeed:
             for event in self._waiting.get(workspace, ()):
                 event.set()
 
-    async def place(self, workspace: str, last_id: str | None) -> int:
+    async def place(self, workspace: str, last_id: str | None) -> FeedPlace:
         """Return where a reader begins: behind the notification it saw last, or at the end.
 
         A reader whose last notification is not known (any more) is given everything that is kept.
         """
         if last_id is None:
-            return await on_loop(self._store.read(alerts.feed_end))
+            return await on_loop(self._store.read(lambda c: alerts.feed_end(c, workspace)))
         found = await on_loop(self._store.read(lambda c: alerts.feed_place(c, workspace, last_id)))
-        return 0 if found is None else found
+        return FEED_START if found is None else found
 
-    async def follow(self, workspace: str, after: int, patience: float) -> AsyncGenerator[list[Told], None]:
+    async def follow(
+        self, workspace: str, after: FeedPlace, patience: float
+    ) -> AsyncGenerator[list[Told], None]:
         """Yield the notifications behind `after` as they come; an empty list after `patience` seconds."""
         woken = asyncio.Event()
+        clock = asyncio.get_running_loop().time
+        silent_at = clock() + patience
         waiting = self._waiting.setdefault(fold(workspace), set())
         waiting.add(woken)
         try:
             while not self._closed:
                 woken.clear()
-                page = await on_loop(self._store.read(partial(_page, workspace, after)))
+                page, held = await on_loop(self._store.read(partial(_page, workspace, after)))
                 if page:
-                    after = page[-1].seq
+                    after = page[-1].place
                     yield page
-                    continue
-                try:
-                    async with asyncio.timeout(patience):
-                        await woken.wait()
-                except TimeoutError:
+                elif clock() >= silent_at:
                     yield []
+                else:
+                    until = clock() + HELD_AGAIN if held else silent_at
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout_at(until):
+                            await woken.wait()
+                    continue
+                silent_at = clock() + patience
         finally:
             waiting.discard(woken)
             if not waiting:
                 self._waiting.pop(fold(workspace), None)
 
 
-def _page(workspace: str, after: int, connection: Connection) -> list[Told]:
+def _page(workspace: str, after: FeedPlace, connection: Connection) -> tuple[list[Told], bool]:
     return alerts.feed(connection, workspace, after, PAGE, PAGE_BYTES)

@@ -18,7 +18,7 @@ from rules.alerting.alert import Alert, acknowledge
 from rules.errors import ALERT_NOT_FOUND, BAD_PARAMETER, BAD_REQUEST, Problem
 from rules.schema.moments import parse_time
 from storage import alerts
-from storage.alerts import Wanted
+from storage.alerts import FeedPlace, Wanted
 from streams.awaiting import on_loop
 
 router = APIRouter(tags=["alerts"])
@@ -94,7 +94,7 @@ async def stream(request: Request, workspace: str) -> EventStream:
 
 
 async def _events(
-    request: Request, services: Services, workspace: str, place: int
+    request: Request, services: Services, workspace: str, place: FeedPlace
 ) -> AsyncGenerator[bytes, None]:
     services.streams.opened("alerts")
     try:

@@ -14,6 +14,7 @@ from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 
 from rules.fold import Present
 from rules.schema.dataset import Dataset
+from storage.mismatch import Mismatch
 from storage.rows import to_columns
 from storage.tables import AT, ID, KEY, PARTITION, table_of
 
@@ -21,10 +22,6 @@ ROWS: Final = 100
 PARAMETERS: Final = 32_000
 
 _DIALECT: Final = sqlite_dialect()
-
-
-class Mismatch(Exception):  # the store and the fold disagree
-    """What the fold foretold is not what the database found; the batch must be read and folded again."""
 
 
 def insert_rows(

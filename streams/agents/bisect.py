@@ -12,8 +12,7 @@ from sqlalchemy import Connection
 from rules.errors import Never
 from rules.fold import Present
 from rules.schema.dataset import Dataset
-from storage.sqlite.engine import verdicts
-from storage.sqlite.upsert import insert_rows, update_rows
+from storage.upsert import insert_rows, judged, update_rows
 from streams.agents.batch import Plan, Unfit
 
 Rows = Mapping[bytes, Present]
@@ -41,7 +40,7 @@ def _try(
     c: Connection, dataset: Dataset, partition: int, rows: Rows, write: Write
 ) -> dict[tuple[int, bytes], Never]:
     try:
-        with verdicts(), c.begin_nested():
+        with judged(c), c.begin_nested():
             write(c, dataset, partition, rows)
     except Never as never:
         if len(rows) == 1:

@@ -20,9 +20,9 @@ from rules.fold import Present
 from rules.schema.dataset import Dataset
 from rules.signals import Meter
 from storage import datasets, offsets, writes
+from storage.mismatch import Mismatch
 from storage.offsets import Place
 from storage.present import present
-from storage.sqlite.upsert import Mismatch
 from storage.store import Store
 from storage.writes import Outcome
 from streams.agents.batch import Plan, Unfit, outcome, plan

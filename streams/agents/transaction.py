@@ -13,7 +13,7 @@ from rules.quarantine import Failures, count
 from rules.schema.dataset import Dataset
 from storage import datasets, quarantine, removal, writes
 from storage.offsets import Place
-from storage.sqlite.upsert import insert_rows, update_rows
+from storage.upsert import insert_rows, update_rows
 from storage.writes import Outcome, Standing
 from streams.agents.batch import Plan
 from streams.agents.prepare import Work

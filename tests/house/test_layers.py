@@ -31,6 +31,7 @@ HOMES = {
     "jsonschema_rs": ("rules/schema/",),
     "aiohttp": ("streams/delivery/", "infra/demo", "infra/tokens.py"),
     "typer": ("infra/cli",),
+    "psycopg": ("storage/postgres/", "infra/dev/postgres.py"),
 }
 
 

@@ -1,7 +1,7 @@
 """A database of a test's own, with all tables."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +11,12 @@ from rules.schema.dataset import Dataset
 from rules.schema.declare import declare
 from storage import datasets
 from storage.migrate import migrate
+from storage.postgres.engine import PostgresStore
 from storage.sqlite.engine import SqliteStore
+from storage.store import Store
+from tests.stage.postgres import fresh_database
+
+ENGINES = ("sqlite", "postgres")
 
 
 @cache
@@ -28,19 +33,20 @@ def _template() -> bytes:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[SqliteStore]:
-    """Open the database `path` with its tables, and close it after."""
+def opened(path: Path, engine: str = "sqlite") -> Iterator[Store]:
+    """Open a database with its tables, and close it after: the file `path`, or a new one on PostgreSQL."""
+    if engine == "postgres":
+        with fresh_database() as url, closing(PostgresStore(url)) as postgres:
+            yield postgres
+        return
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(_template())
-    store = SqliteStore(path)
-    try:
+    with closing(SqliteStore(path)) as store:
         yield store
-    finally:
-        store.close()
 
 
-def made(store: SqliteStore, name: str = "d", **body: Any) -> Dataset:
+def made(store: Store, name: str = "d", **body: Any) -> Dataset:
     """Declare a dataset in the workspace `w`."""
     dataset = declare("w", {"datasetId": name, **body}, 0)
     kept = store.write(lambda c: datasets.add(c, dataset, 1)).result(10)

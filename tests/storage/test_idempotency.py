@@ -6,7 +6,7 @@ import pytest
 
 from api.lane.once import KEPT
 from storage.idempotency import Claim, claim, find, prune
-from storage.sqlite.engine import SqliteStore
+from storage.store import Store
 from tests.stage.clock import Clock
 
 HOURS_24 = 24 * 3600
@@ -21,7 +21,7 @@ def made(write_id: str, at: int, key: str = "k", scope: str = "acme POST /v1/wri
 class Claims:
     """Claims at the time of a clock."""
 
-    store: SqliteStore
+    store: Store
     clock: Clock
 
     def claim(self, write_id: str, **of: str) -> Claim:
@@ -36,7 +36,7 @@ class Claims:
 
 
 @pytest.fixture
-def claims(store: SqliteStore) -> Claims:
+def claims(store: Store) -> Claims:
     return Claims(store, Clock())
 
 

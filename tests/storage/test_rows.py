@@ -15,10 +15,12 @@ from rules.schema.evolve import Additions, evolve
 from rules.schema.moments import format_moment
 from rules.schema.stored import stored_form
 from storage import datasets
+from storage.mismatch import Mismatch
 from storage.present import present
-from storage.sqlite.engine import SqliteStore
-from storage.sqlite.upsert import Mismatch, insert_rows, update_rows
-from tests.storage.database import made, opened
+from storage.store import Store
+from storage.upsert import insert_rows, update_rows
+from tests.storage.conftest import OpenStore
+from tests.storage.database import made
 
 COLUMNS = {
     "s": {"type": ["string", "null"]},
@@ -70,19 +72,19 @@ def fresh_key() -> bytes:
 
 
 @pytest.fixture
-def dataset(store: SqliteStore) -> Dataset:
+def dataset(store: Store) -> Dataset:
     return made(store, schema=SCHEMA)
 
 
-def inserted(store: SqliteStore, dataset: Dataset, rows: dict[bytes, Present]) -> None:
+def inserted(store: Store, dataset: Dataset, rows: dict[bytes, Present]) -> None:
     store.write(lambda c: insert_rows(c, dataset, 0, rows)).result(5)
 
 
-def updated(store: SqliteStore, dataset: Dataset, rows: dict[bytes, Present]) -> None:
+def updated(store: Store, dataset: Dataset, rows: dict[bytes, Present]) -> None:
     store.write(lambda c: update_rows(c, dataset, 0, rows)).result(5)
 
 
-def there(store: SqliteStore, dataset: Dataset, keys: list[bytes]) -> dict[bytes, Present]:
+def there(store: Store, dataset: Dataset, keys: list[bytes]) -> dict[bytes, Present]:
     return store.read(lambda c: present(c, dataset, keys)).result(5)
 
 
@@ -94,9 +96,7 @@ def in_form(dataset: Dataset, sent: list[Record]) -> list[Record]:
 
 @often
 @given(sent=st.lists(records, min_size=1, max_size=4))
-def test_what_is_inserted_reads_back_as_it_is(
-    store: SqliteStore, dataset: Dataset, sent: list[Record]
-) -> None:
+def test_what_is_inserted_reads_back_as_it_is(store: Store, dataset: Dataset, sent: list[Record]) -> None:
     rows = {fresh_key(): Present(f"id{i}", 2**62 + i, form) for i, form in enumerate(in_form(dataset, sent))}
     inserted(store, dataset, rows)
     assert there(store, dataset, list(rows)) == rows
@@ -105,7 +105,7 @@ def test_what_is_inserted_reads_back_as_it_is(
 @often
 @given(before=records, after=records)
 def test_what_is_updated_reads_back_as_it_is_and_keeps_its_id(
-    store: SqliteStore, dataset: Dataset, before: Record, after: Record
+    store: Store, dataset: Dataset, before: Record, after: Record
 ) -> None:
     first, second = in_form(dataset, [before, after])
     key, other = fresh_key(), fresh_key()
@@ -116,8 +116,10 @@ def test_what_is_updated_reads_back_as_it_is_and_keeps_its_id(
 
 
 @pytest.mark.parametrize("value", [1e300, 5e-324, -0.5, 1.5, 9007199254740993.0, 1e18, -1e18, 3.0])
-def test_an_integer_column_that_widened_holds_doubles_exactly(tmp_path: Path, value: float) -> None:
-    with opened(tmp_path / "db") as store:
+def test_an_integer_column_that_widened_holds_doubles_exactly(
+    tmp_path: Path, open_store: OpenStore, value: float
+) -> None:
+    with open_store(tmp_path / "db") as store:
         old = made(store, schema={"type": "object", "properties": {"n": {"type": "integer"}}}, mode="evolve")
         inserted(store, old, {b"1": Present("1", 1, {"n": 7})})
         new = evolve(old, Additions(widened=("n",)))
@@ -128,7 +130,7 @@ def test_an_integer_column_that_widened_holds_doubles_exactly(tmp_path: Path, va
         assert all(type(one) is float for one in found.values())
 
 
-def test_hundreds_of_rows_and_columns_are_inserted_and_read(store: SqliteStore) -> None:
+def test_hundreds_of_rows_and_columns_are_inserted_and_read(store: Store) -> None:
     names = [a + b for a in string.ascii_letters for b in string.digits][:400]
     wide = made(
         store, "wide", schema={"type": "object", "properties": {n: {"type": "integer"} for n in names}}
@@ -140,21 +142,21 @@ def test_hundreds_of_rows_and_columns_are_inserted_and_read(store: SqliteStore) 
     assert there(store, wide, list(rows)) == rows
 
 
-def test_a_row_that_is_there_already_is_a_mismatch(store: SqliteStore, dataset: Dataset) -> None:
+def test_a_row_that_is_there_already_is_a_mismatch(store: Store, dataset: Dataset) -> None:
     inserted(store, dataset, {b"a": Present("1", 1, {"s": "x"})})
     with pytest.raises(Mismatch):
         inserted(store, dataset, {b"b": Present("2", 1, {}), b"a": Present("3", 1, {})})
     assert there(store, dataset, [b"a", b"b"]) == {b"a": Present("1", 1, {"s": "x"})}
 
 
-def test_a_row_that_is_not_there_is_a_mismatch(store: SqliteStore, dataset: Dataset) -> None:
+def test_a_row_that_is_not_there_is_a_mismatch(store: Store, dataset: Dataset) -> None:
     inserted(store, dataset, {b"a": Present("1", 1, {"s": "x"})})
     with pytest.raises(Mismatch):
         updated(store, dataset, {b"a": Present("1", 2, {}), b"b": Present("2", 2, {})})
     assert there(store, dataset, [b"a", b"b"]) == {b"a": Present("1", 1, {"s": "x"})}
 
 
-def test_no_rows_are_nothing_done(store: SqliteStore, dataset: Dataset) -> None:
+def test_no_rows_are_nothing_done(store: Store, dataset: Dataset) -> None:
     inserted(store, dataset, {})
     updated(store, dataset, {})
     assert there(store, dataset, []) == {}

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rules.ids import read_write_id, write_id
-from storage.sqlite.engine import SqliteStore
+from storage.store import Store
 from storage.writes import (
     COUNTER_SHIFT,
     Outcome,
@@ -32,25 +32,25 @@ def minted(run: int, counter: int) -> str:
     return write_id(run, counter, SECRET, "w")
 
 
-def found(store: SqliteStore, write: str) -> list[tuple[Outcome, int, int, int]]:
+def found(store: Store, write: str) -> list[tuple[Outcome, int, int, int]]:
     numbers = read_write_id(write)
     assert numbers is not None
     return [tuple(one)[:4] for one in store.read(lambda c: outcomes(c, write, *numbers)).result(5)]  # type: ignore[misc]
 
 
-def packed(store: SqliteStore, run: int, counters: list[int], place: tuple[int, int], now: int = 9) -> None:
+def packed(store: Store, run: int, counters: list[int], place: tuple[int, int], now: int = 9) -> None:
     mine = [outcome(minted(run, counter), inserted=counter % 7) for counter in counters]
     store.write(lambda c: keep_packed(c, run, counters, mine, Standing(*place, 1), now)).result(5)
 
 
-def test_a_write_of_a_packed_row_is_found_and_its_neighbours_are_not_taken_for_it(store: SqliteStore) -> None:
+def test_a_write_of_a_packed_row_is_found_and_its_neighbours_are_not_taken_for_it(store: Store) -> None:
     packed(store, 1, [10, 12, 15], (3, 40))
     assert found(store, minted(1, 12)) == [(outcome(minted(1, 12), inserted=5), 3, 40, 9)]
     for run, counter in ((1, 11), (1, 9), (1, 16), (2, 12)):
         assert found(store, minted(run, counter)) == []
 
 
-def test_a_write_over_several_envelopes_is_found_whole_in_the_order_of_its_parts(store: SqliteStore) -> None:
+def test_a_write_over_several_envelopes_is_found_whole_in_the_order_of_its_parts(store: Store) -> None:
     write = minted(1, 10)
     for part, place in ((2, (0, 7)), (0, (5, 1)), (1, (0, 6))):
         mine = partial(
@@ -65,21 +65,21 @@ def test_a_write_over_several_envelopes_is_found_whole_in_the_order_of_its_parts
     assert [(one[0].part, one[1], one[2]) for one in found(store, write)] == [(0, 5, 1), (1, 0, 6), (2, 0, 7)]
 
 
-def test_rows_of_its_own_and_packed_ones_are_one_write(store: SqliteStore) -> None:
+def test_rows_of_its_own_and_packed_ones_are_one_write(store: Store) -> None:
     write = minted(1, 10)
     packed(store, 1, [10], (0, 1))
     store.write(lambda c: keep_own(c, outcome(write, 1, 2, quarantined=1), Standing(0, 2, 1), 9)).result(5)
     assert [one[0].part for one in found(store, write)] == [0, 1]
 
 
-def test_own_rows_drop_repeats_of_their_part_only(store: SqliteStore) -> None:
+def test_own_rows_drop_repeats_of_their_part_only(store: Store) -> None:
     store.write(lambda c: keep_own(c, outcome("a", 1, 2), Standing(0, 2, 1), 9)).result(5)
     asked = [("a", 0), ("a", 1), ("b", 1)]
     assert store.read(lambda c: repeated(c, asked)).result(5) == {("a", 1)}
     assert store.read(lambda c: repeated(c, [])).result(5) == set()
 
 
-def test_pruning_forgets_what_was_stored_before(store: SqliteStore) -> None:
+def test_pruning_forgets_what_was_stored_before(store: Store) -> None:
     packed(store, 1, [10], (0, 1), now=10)
     packed(store, 1, [20], (0, 2), now=20)
     store.write(lambda c: keep_own(c, outcome(minted(1, 30)), Standing(0, 3, 1), 10)).result(5)
@@ -88,7 +88,7 @@ def test_pruning_forgets_what_was_stored_before(store: SqliteStore) -> None:
     assert found(store, minted(1, 20)) != []
 
 
-def test_many_writes_are_looked_for_at_once_whichever_way_they_are_kept(store: SqliteStore) -> None:
+def test_many_writes_are_looked_for_at_once_whichever_way_they_are_kept(store: Store) -> None:
     packed(store, 1, [10, 12], (0, 1))
     packed(store, 1, [11], (0, 2))
     packed(store, 2, [13, 14], (0, 3))
@@ -107,7 +107,7 @@ def test_many_writes_are_looked_for_at_once_whichever_way_they_are_kept(store: S
     assert sorted(one.id for one in told) == sorted([*asked[:4], asked[5]])
 
 
-def test_totals_are_sums_over_the_parts(store: SqliteStore) -> None:
+def test_totals_are_sums_over_the_parts(store: Store) -> None:
     write = minted(1, 10)
     store.write(lambda c: keep_own(c, outcome(write, 0, 2, inserted=2), Standing(0, 2, 1), 9)).result(5)
     store.write(
@@ -126,7 +126,7 @@ def test_totals_are_sums_over_the_parts(store: SqliteStore) -> None:
     run=st.integers(1, 2**31),
 )
 def test_every_write_of_every_envelope_is_found_where_it_is(
-    store: SqliteStore, envelopes: list[list[int]], run: int
+    store: Store, envelopes: list[list[int]], run: int
 ) -> None:
     base = 1_700_000_000_000 << COUNTER_SHIFT
     seen: dict[int, int] = {}

@@ -6,12 +6,15 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
+# SQLite numbers rows by itself only where the column is called INTEGER; that has 64 bits there
+SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
 
 def upgrade() -> None:
 
     op.create_table(
         "alert",
-        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("seq", SERIAL, sa.Identity(), nullable=False),
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("workspace", sa.String(), nullable=False),
         sa.Column("rule", sa.String(), nullable=False),
@@ -41,7 +44,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_claim_at"), "claim", ["at"], unique=False)
     op.create_table(
         "dataset",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", SERIAL, sa.Identity(), nullable=False),
         sa.Column("live", sa.String(), nullable=True),
         sa.Column("workspace", sa.String(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
@@ -95,7 +98,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "lane_run",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", SERIAL, sa.Identity(), nullable=False),
         sa.Column("started_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sqlite_autoincrement=True,
@@ -108,7 +111,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "notification",
-        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("seq", SERIAL, sa.Identity(), nullable=False),
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("workspace", sa.String(), nullable=False),
         sa.Column("alert_id", sa.String(), nullable=False),
@@ -139,7 +142,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "quarantine",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", SERIAL, sa.Identity(), nullable=False),
         sa.Column("workspace", sa.String(), nullable=False),
         sa.Column("dataset", sa.String(), nullable=False),
         sa.Column("dataset_id", sa.Integer(), nullable=False),
@@ -240,7 +243,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_write_own_stored_at"), "write_own", ["stored_at"], unique=False)
     op.create_table(
         "write_packed",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", SERIAL, sa.Identity(), nullable=False),
         sa.Column("run", sa.Integer(), nullable=False),
         sa.Column("lo", sa.BigInteger(), nullable=False),
         sa.Column("hi", sa.BigInteger(), nullable=False),

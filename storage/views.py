@@ -1,0 +1,93 @@
+"""The view analysts see of a dataset: its records under their real names.
+
+On SQLite it is called `workspace.dataset`. On PostgreSQL it is `dataset` in a schema of the workspace,
+`ws_workspace`: who has the schema in its search path needs no more than the dataset's name, and rights are
+given by schema. Names are cut there at 63 bytes, so a longer one ends in a hash of the whole.
+"""
+
+from collections.abc import Iterator
+from hashlib import blake2b
+from typing import Final
+
+from sqlalchemy import Connection, Table
+
+from rules.names import fold
+from rules.schema.dataset import ColumnType, Dataset
+from storage.sql import is_postgres
+from storage.tables import AT, ID, physical, stored_columns, table_of
+
+LONGEST_NAME: Final = 63
+_KEPT: Final = 54
+
+_MOMENT: Final = "TIMESTAMPTZ 'epoch' + {0} / 1000 * INTERVAL '1 microsecond'"
+
+
+def make_view(connection: Connection, dataset: Dataset) -> None:
+    """Make the dataset's view."""
+    if is_postgres(connection):
+        _run(connection, f"CREATE SCHEMA IF NOT EXISTS {_quoted(schema_name(dataset))}")
+    shown = ", ".join(f"{what} AS {_quoted(name)}" for name, what in _shown(connection, dataset))
+    table = table_of(dataset).name
+    _run(connection, f"CREATE VIEW {_name(connection, dataset)} AS SELECT {shown} FROM {table}")  # noqa: S608
+
+
+def drop_view(connection: Connection, dataset: Dataset) -> None:
+    """Drop the dataset's view, if it is there."""
+    _run(connection, f"DROP VIEW IF EXISTS {_name(connection, dataset)}")
+
+
+def schema_name(dataset: Dataset) -> str:
+    """Return the name of the workspace's schema on PostgreSQL."""
+    return cut_name(f"ws_{fold(dataset.workspace)}")
+
+
+def cut_name(name: str) -> str:
+    """Return a name as PostgreSQL can keep it: one of more than 63 bytes ends in a hash of the whole."""
+    whole = name.encode()
+    if len(whole) <= LONGEST_NAME:
+        return name
+    return f"{whole[:_KEPT].decode(errors='ignore')}~{blake2b(whole, digest_size=4).hexdigest()}"
+
+
+def _name(connection: Connection, dataset: Dataset) -> str:
+    if is_postgres(connection):
+        return f"{_quoted(schema_name(dataset))}.{_quoted(cut_name(dataset.folded))}"
+    return _quoted(f"{fold(dataset.workspace)}.{dataset.folded}")
+
+
+def _shown(connection: Connection, dataset: Dataset) -> Iterator[tuple[str, str]]:
+    """Yield each column of the view with what it shows."""
+    postgres = is_postgres(connection)
+    table = table_of(dataset)
+    yield "_id", _quoted(ID)
+    yield "_time", _moment(table, AT) if postgres else _quoted(AT)
+    taken = {"_id", "_time"}
+    for column in stored_columns(dataset):
+        name = cut_name(column.name) if postgres else column.name
+        while fold(name) in taken:  # SQLite's view columns match without case, properties do not
+            name += "_"
+        taken.add(fold(name))
+        if column.type is ColumnType.UNSIGNED:  # kept as texts
+            yield name, f"CAST({_quoted(physical(column))} AS NUMERIC(20, 0))"
+        elif postgres and column.type is ColumnType.DATETIME:
+            yield name, _moment(table, physical(column))
+        else:
+            yield name, _quoted(physical(column))
+
+
+def _moment(table: Table, column: str) -> str:
+    """Return nanoseconds as a timestamp, of which PostgreSQL keeps the microseconds."""
+    return _MOMENT.format(_quoted(table.c[column].name))
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _run(connection: Connection, statement: str) -> None:
+    """Run a statement without parameters on the driver: a `%` in a name is no placeholder."""
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute(statement)
+    finally:
+        cursor.close()
