@@ -2,7 +2,7 @@
 PYTHON ?= python3
 V := .venv/bin
 
-.PHONY: help install run test crash clients lint demo bench overload rubbish reference lock clean
+.PHONY: help install run test crash engines infra clients lint demo bench overload rubbish reference lock clean
 
 help: ## show what there is to do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -25,6 +25,12 @@ test: install ## every test that needs no other server
 
 crash: install ## kill it between every two steps of the road, and ROUNDS=200 times at random
 	@CRASH_ROUNDS=$(or $(ROUNDS),200) $(V)/python -m tests.crash
+
+engines: install ## the store's tests on PostgreSQL too, from the machine's own binaries
+	@TEST_POSTGRES=start $(V)/python -m pytest tests/storage tests/conformance tests/streams/agents tests/infra/dev
+
+infra: install ## a development Kafka and PostgreSQL; data under ./data, addresses in data/infra.env
+	@$(V)/sluice infra up
 
 clients: install ## the real clients that are too large for every checkout: influxdb3-python, and Node's
 	@$(V)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[clients]'

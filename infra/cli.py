@@ -1,4 +1,4 @@
-"""The command line: `sluice serve`, `check`, `settings`, `token`, `demo`."""
+"""The command line: `sluice serve`, `check`, `settings`, `token`, `demo`, `infra`."""
 
 import asyncio
 import gc
@@ -15,6 +15,7 @@ from rich.table import Table
 
 from infra.banner import banner, warn_if_open
 from infra.checks import problems_with
+from infra.cli_dev import dev
 from infra.lifecycle import Lifecycle, StopAsked
 from infra.logs import configure
 from infra.settings import Settings, WrongSetting, load
@@ -32,6 +33,8 @@ app = typer.Typer(
     help="Sluice: durable writes in; rows, events and alerts out. Every setting is an environment variable "
     "SLUICE_…; 'sluice settings' lists them.",
 )
+
+app.add_typer(dev, name="infra")
 
 GC_ALLOCATIONS: Final = 50_000
 

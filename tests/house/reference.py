@@ -3,6 +3,7 @@
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 from fastapi.routing import APIRoute
 from typer.main import get_command
@@ -51,12 +52,19 @@ def _default(value: object) -> str:
 
 
 def _commands() -> list[str]:
-    group = get_command(cli)
-    rows = [
-        f"| `sluice {name}` | {(command.help or '').splitlines()[0]} |"
-        for name, command in sorted(group.commands.items())  # type: ignore[attr-defined]
-    ]
+    rows = [f"| `{name}` | {said} |" for name, said in commands(get_command(cli), "sluice")]
     return ["## Commands", "", "| command | what it does |", "|---|---|", *rows, ""]
+
+
+def commands(group: Any, path: str) -> list[tuple[str, str]]:
+    """Return every command, those of its groups too, with the first line of what it does."""
+    found = []
+    for name, command in sorted(group.commands.items()):
+        if hasattr(command, "commands"):
+            found += commands(command, f"{path} {name}")
+        else:
+            found.append((f"{path} {name}", (command.help or "").splitlines()[0]))
+    return found
 
 
 def routes() -> list[tuple[str, str, str]]:

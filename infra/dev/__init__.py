@@ -1,0 +1,1 @@
+"""Servers for development, brought up on this machine: Apache Kafka and PostgreSQL."""
