@@ -3,13 +3,15 @@
 import shutil
 import time
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect
 
+from infra.database import DATABASE, open_store
+from infra.parts import Part
 from infra.settings import Settings
-from infra.wiring import DATABASE
 from rules.errors import Later
 from storage import identity, offsets, rules
-from storage.sqlite.engine import SqliteStore, StoreFailed
+from storage.sql import is_postgres
+from storage.sqlite.engine import StoreFailed
 from streams.awaiting import on_loop
 from streams.embedded.log import EmbeddedLog, LogPlan
 from streams.log import LogError, LogLocked
@@ -32,7 +34,7 @@ async def problems_with(settings: Settings, adopt: str | None = None) -> list[st
     except LogError as error:
         return [*found, f"log: {error}"]
     try:
-        if (settings.data / DATABASE).exists():
+        if settings.database is not None or (settings.data / DATABASE).exists():
             found += await _database(settings, log, adopt)
     finally:
         await log.close()
@@ -60,7 +62,7 @@ def _settings(settings: Settings) -> list[str]:
 
 
 async def _database(settings: Settings, log: EmbeddedLog, adopt: str | None) -> list[str]:
-    store = SqliteStore(settings.data / DATABASE)
+    store = open_store(settings, Part(time.monotonic))
     try:
         if adopt == log.identity:
             await on_loop(store.write(lambda c: _adopt(c, log)))
@@ -80,8 +82,16 @@ def _adopt(c: Connection, log: EmbeddedLog) -> None:
         rules.adopt_in_force(c, log.identity, log.partitions)
 
 
+def durability(c: Connection) -> list[str]:
+    """Say which settings of a PostgreSQL server let a crash lose what was committed."""
+    off = [n for n in ("fsync", "full_page_writes") if c.exec_driver_sql(f"SHOW {n}").scalar_one() == "off"]
+    return [f"database: the server's {name} is off; a crash may lose what was stored." for name in off]
+
+
 def _compare(c: Connection, log: EmbeddedLog) -> list[str]:
-    found = []
+    found = durability(c) if is_postgres(c) else []
+    if not inspect(c).has_table(identity.LOG.name):
+        return found  # no broker was started on it yet
     known = identity.current(c)
     if known is not None and known != log.identity:
         found.append(f"log: the database belongs to the log {known}, this one is {log.identity}.")

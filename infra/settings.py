@@ -84,6 +84,8 @@ class Settings(BaseSettings):
     data: Path = _knob("data", "Directory of the log, the database and the administrator's token.")
     log: str = _knob("embedded://", "The log: embedded://, kept in the data directory.")
     database: str | None = _knob(None, "The database; without one, SQLite in the data directory.")
+    database_writers: int = _knob(8, "Connections to PostgreSQL that write.", 1, 64)
+    database_readers: int = _knob(4, "Connections to PostgreSQL that read.", 1, 64)
     admin_token: Secret | None = _knob(None, "The administrator's token, instead of a made one.")
     auth: bool = _knob(True, "Ask for tokens; off is allowed only while listening on loopback.")
     cors_origins: Origins = _knob("", "Origins whose pages may call, with commas between; * is any.")

@@ -27,6 +27,7 @@ from api.lane.once import Once
 from api.lane.outcome import Outcomes
 from api.services import Services
 from infra.chores import Chores
+from infra.database import open_store
 from infra.first_start import admin_token
 from infra.forgetting import Forgetting
 from infra.lifecycle import Lifecycle
@@ -40,7 +41,7 @@ from rules.token import Token
 from storage import identity, tokens
 from storage.migrate import migrate
 from storage.offsets import Token as Hold
-from storage.sqlite.engine import SqliteStore
+from storage.store import Store
 from streams.agents.judge import Judge
 from streams.agents.persist import Persist
 from streams.agents.worker import Worker
@@ -59,7 +60,6 @@ from streams.topics import EVENTS, WRITES
 
 logger = logging.getLogger(__name__)
 
-DATABASE = "sluice.db"
 ADMINISTRATOR = "admin"
 
 
@@ -242,16 +242,15 @@ async def _log(settings: Settings, lifecycle: Lifecycle, meter: PrometheusMeter,
     return log
 
 
-def _store(settings: Settings, lifecycle: Lifecycle, part: Part) -> SqliteStore:
+def _store(settings: Settings, lifecycle: Lifecycle, part: Part) -> Store:
     loop = asyncio.get_running_loop()
 
     def failed(error: Exception) -> None:
         part.failing(str(error))
         loop.call_soon_threadsafe(lifecycle.fail, f"the database failed: {error}")
 
-    store = SqliteStore(settings.data / DATABASE, failed)
+    store = open_store(settings, part, failed)
     lifecycle.on_stop("store", lambda: asyncio.to_thread(store.close))
-    part.ok()
     return store
 
 

@@ -41,6 +41,8 @@ Action = Literal[
     "log_cut",
     "batch_retried",
     "partition_stopped",
+    "store_lost",
+    "store_back",
     "rule_pending",
     "rule_error",
     "delivery_failed",

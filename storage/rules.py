@@ -87,9 +87,10 @@ def add_version(connection: Connection, rule: Rule) -> bool:
         "pending": True,
         "at": rule.updated_at,
     }
-    inserted = connection.execute(upsert(connection, RULE).values(row).on_conflict_do_nothing())
+    insertion = upsert(connection, RULE).values(row).on_conflict_do_nothing().returning(RULE.c.version)
+    kept = connection.execute(insertion).first() is not None
     raise_revision(connection, "rules")
-    return inserted.rowcount == 1
+    return kept
 
 
 def logged(connection: Connection, rule: Rule) -> None:

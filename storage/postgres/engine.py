@@ -34,7 +34,7 @@ class PostgresStore:
     """`storage.store.Store` on the database at `url`, with at most `writers` + `readers` connections.
 
     `idle_ms` bounds how long a transaction may do nothing. `told` is called, from any thread, with a sentence
-    when the database can't be reached, and with None once it can be again.
+    once the database can't be reached, and with None once it can be again.
     Raises: BadAddress.
     """
 
@@ -57,7 +57,7 @@ class PostgresStore:
         self._readers = ThreadPoolExecutor(readers, thread_name_prefix="store-reader")
         self._told = told
         self._trouble = False
-        self._closing = threading.Lock()
+        self._lock = threading.Lock()
         self._closed = False
 
     def write(self, body: Callable[[Connection], T]) -> "Future[T]":
@@ -67,7 +67,7 @@ class PostgresStore:
         return self._submit(self._readers, self._reading, body)
 
     def close(self) -> None:
-        with self._closing:
+        with self._lock:
             self._closed = True
         for threads in (self._writers, self._readers):
             threads.shutdown()
@@ -77,7 +77,7 @@ class PostgresStore:
     def _submit(
         self, threads: ThreadPoolExecutor, connections: Engine, body: Callable[[Connection], T]
     ) -> "Future[T]":
-        with self._closing:
+        with self._lock:
             if not self._closed:
                 return threads.submit(self._patiently, connections, body)
         future: Future[T] = Future()
@@ -129,8 +129,12 @@ class PostgresStore:
             raise Later(f"no connection to the database: {error.orig}") from error
 
     def _reached(self, trouble: str | None) -> None:
-        if self._told is not None and (trouble is not None or self._trouble):
+        if self._trouble is (trouble is not None):
+            return
+        with self._lock:
+            changed = self._trouble is not (trouble is not None)
             self._trouble = trouble is not None
+        if changed and self._told is not None:
             self._told(trouble)
 
 

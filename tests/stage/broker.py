@@ -12,6 +12,7 @@ import aiohttp
 from infra.lifecycle import Lifecycle
 from infra.settings import Settings, load
 from infra.wiring import start
+from tests.stage.postgres import database_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +58,13 @@ class Client:
 
 
 @asynccontextmanager
-async def running_broker(data: Path, **flags: Any) -> AsyncIterator[Client]:
-    """Run a broker in `data`; `flags` are settings by field name."""
+async def running_broker(data: Path, database: str | None = None, **flags: Any) -> AsyncIterator[Client]:
+    """Run a broker in `data`; `flags` are settings by field name.
+
+    `database` is the address of one on PostgreSQL, with the embedded log: a pair that settings refuse.
+    """
     settings: Settings = load({"data": data, "port": 0, "free_disk": "1MB", **flags})
+    settings = settings.model_copy(update={"database": database or database_of(data)})
     lifecycle = Lifecycle(settings.stop_deadline / 1e9)
     running = await lifecycle.start("the broker", start(settings, lifecycle, io.StringIO()))
     try:

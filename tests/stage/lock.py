@@ -5,12 +5,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from infra.wiring import DATABASE
+import psycopg
+
+from infra.database import DATABASE
+from tests.stage.postgres import database_of
+from tests.stage.postgres import run as run_there
+
+LOCK_ALL = b"""
+    DO $$ DECLARE own text; BEGIN
+        FOR own IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP
+            EXECUTE format('LOCK TABLE public.%I IN SHARE MODE', own);
+        END LOOP;
+    END $$
+"""
+"""Locks every table against writers; readers go on."""
 
 
 @contextmanager
 def locked(data: Path) -> Iterator[None]:
     """Hold the write lock of the broker's database in `data`; readers go on."""
+    postgres = database_of(data)
+    if postgres is not None:
+        with psycopg.connect(postgres) as held:
+            held.execute(LOCK_ALL)
+            yield
+        return
     lock = sqlite3.connect(data / DATABASE, isolation_level=None, timeout=10)
     lock.execute("BEGIN IMMEDIATE")
     try:
@@ -22,6 +41,10 @@ def locked(data: Path) -> Iterator[None]:
 
 def run(data: Path, statement: str) -> None:
     """Run one statement in the database, beside the broker."""
+    postgres = database_of(data)
+    if postgres is not None:
+        run_there(postgres, statement)
+        return
     database = sqlite3.connect(data / DATABASE, timeout=10)
     try:
         database.execute(statement)

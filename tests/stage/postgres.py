@@ -3,6 +3,8 @@
 `TEST_POSTGRES=start` starts one from the machine's own binaries for the test's process, and a test that needs
 it fails where that can't be; `TEST_POSTGRES=postgresql://…` names one that runs, whose user may make
 databases. Unset, tests that need one are skipped, with a sentence.
+
+With `TEST_DATABASE=postgres` besides, brokers that run in the test's own process keep their store there.
 """
 
 import atexit
@@ -18,13 +20,16 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy import Engine
 
 from infra.dev.postgres import Postgres
 from storage.migrate import migrate
 from storage.postgres.engine import PostgresStore
+from storage.postgres.session import Address, engine
 
 WANTED = "TEST_POSTGRES"
 START = "start"
+EVERYWHERE = "TEST_DATABASE"
 SKIPPED = f"PostgreSQL is not tested here; `make engines` does, or set {WANTED}={START}"
 
 _numbers = count(1)
@@ -96,3 +101,24 @@ def fresh_database(*, tables: bool = True) -> Iterator[str]:
         yield named(server, name)
     finally:
         run(server, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+def database_of(data: Path) -> str | None:
+    """Return the address of the database of the broker in `data`; None where that is SQLite's.
+
+    It is made when it is first asked for, and goes with the server.
+    """
+    return _made_for(data.absolute()) if os.environ.get(EVERYWHERE) == "postgres" else None
+
+
+@cache
+def _made_for(_data: Path) -> str:
+    server = need_server()
+    name = f"sluice_test_{os.getpid()}_{next(_numbers)}"
+    run(server, f"CREATE DATABASE {name} TEMPLATE {_template()}")
+    return named(server, name)
+
+
+def connected(address: str, begin: str) -> Engine:
+    """Return an engine of one connection, whose transactions start with `begin`."""
+    return engine(Address(address, "a test"), begin, 1, 60_000)

@@ -11,14 +11,16 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, create_engine, event, select
 from sqlalchemy.pool import StaticPool
 
-from infra.wiring import DATABASE
+from infra.database import DATABASE
 from rules.ids import token_hash
 from rules.schema.dataset import Dataset
 from rules.schema.declare import declare
 from rules.token import Scope, Token
 from storage import datasets, tokens
+from storage.postgres.session import READ, WRITE
 from storage.rows import reader
 from storage.tables import AT, ID, KEY, physical, stored_columns, table_of
+from tests.stage.postgres import connected, database_of
 
 T = TypeVar("T")
 
@@ -27,13 +29,13 @@ BUSY_SECONDS = 10.0
 
 def read(data: Path, body: Callable[[Connection], T]) -> T:
     """Run `body` on what the broker in `data` has committed."""
-    with _engine(f"file:{data / DATABASE}?mode=ro") as engine, engine.connect() as connection:
+    with _engine(data, "ro") as engine, engine.connect() as connection, connection.begin():
         return body(connection)
 
 
 def write(data: Path, body: Callable[[Connection], T]) -> T:
     """Run `body` in a transaction beside the broker's own."""
-    with _engine(f"file:{data / DATABASE}?mode=rw") as engine, engine.connect() as c, c.begin():
+    with _engine(data, "rw") as engine, engine.connect() as c, c.begin():
         return body(c)
 
 
@@ -77,7 +79,19 @@ def _records(c: Connection, dataset: Dataset) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def _engine(uri: str) -> Iterator[Engine]:
+def _engine(data: Path, mode: str) -> Iterator[Engine]:
+    postgres = database_of(data)
+    if postgres is None:
+        made = _sqlite(f"file:{data / DATABASE}?mode={mode}", "BEGIN" if mode == "ro" else "BEGIN IMMEDIATE")
+    else:
+        made = connected(postgres, READ if mode == "ro" else WRITE)
+    try:
+        yield made
+    finally:
+        made.dispose()
+
+
+def _sqlite(uri: str, begin: str) -> Engine:
     def connect() -> sqlite3.Connection:
         raw = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
         # what is in the WAL is the broker's to move
@@ -88,9 +102,6 @@ def _engine(uri: str) -> Iterator[Engine]:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN" if "mode=ro" in uri else "BEGIN IMMEDIATE")
+        connection.exec_driver_sql(begin)
 
-    try:
-        yield engine
-    finally:
-        engine.dispose()
+    return engine

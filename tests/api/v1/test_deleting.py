@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 import pytest_asyncio
 
-from infra.wiring import DATABASE
+from infra.database import DATABASE
 from tests.api.v1.asking import declared, quote, written
 from tests.stage.house import House, house
 from tests.stage.patience import eventually
