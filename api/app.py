@@ -90,7 +90,10 @@ def _rest(services: Services) -> FastAPI:
         return _response(problem(Problem(STORE_UNAVAILABLE, f"The database can't do this now: {error}.")))
 
     @app.exception_handler(Never)
-    async def _never(_: Request, error: Never) -> Response:
+    async def _never(request: Request, error: Never) -> Response:
+        path = request.scope["path"]
+        if "\0" in path:  # no name holds it, so nothing answers to one that does
+            return _response(problem(Problem(NOT_FOUND, f"There is nothing at {path!r}.")))
         return _response(problem(Problem(error.code, f"The database refuses a value: {error.message}.")))
 
     @app.exception_handler(RequestValidationError)

@@ -111,9 +111,7 @@ class Admission:
             if not options.persist:
                 return await self._publish_only(workspace, draft)
             for _ in range(TRIES):
-                dataset = self._catalogue.known(workspace, draft.dataset)
-                if dataset is None:
-                    dataset = await self._catalogue.find(workspace, draft.dataset)
+                dataset = await self._find(workspace, draft.dataset, made=points is not None)
                 if points is not None:
                     if of_another(dataset, points):
                         draft = structs.replace(draft, dataset=points.apart)
@@ -138,8 +136,6 @@ class Admission:
             if verdict.additions and verdict.records and grow:
                 dataset = await self._grow(dataset, verdict.additions)
             return None if dataset is None else _admitted(draft, dataset, verdict)
-        workspace_name(workspace)
-        dataset_name(draft.dataset)
         if not options.create:
             raise Problem(
                 DATASET_NOT_FOUND, f"There is no dataset {draft.dataset!r}, and createDatasetOnDemand=false."
@@ -180,6 +176,17 @@ class Admission:
         now = self._clock()
         return await self._catalogue.change(lambda c: datasets.add(c, made, now))
 
+    async def _find(self, workspace: str, name: str, *, made: bool = False) -> Dataset | None:
+        """Return the dataset of this name, which is a caller's own unless it was `made` from one."""
+        dataset = self._catalogue.known(workspace, name)
+        if dataset is not None:
+            return dataset
+        # before the store is asked: not every database takes a name that breaks the law
+        workspace_name(workspace)
+        if not made:
+            dataset_name(name)
+        return await self._catalogue.find(workspace, name)
+
     async def _grow(self, dataset: Dataset, additions: Additions) -> Dataset | None:
         try:
             grown = evolve(dataset, additions)
@@ -194,7 +201,7 @@ class Admission:
         return await self._catalogue.change(body)
 
     async def _publish_only(self, workspace: str, draft: Draft) -> Admitted:
-        dataset = await self._catalogue.find(workspace, draft.dataset)
+        dataset = await self._find(workspace, draft.dataset, made=draft.points is not None)
         strict = dataset is not None and dataset.declared and dataset.mode == "strict"
         if draft.points is not None:
             if not strict:
@@ -203,9 +210,6 @@ class Admission:
             draft = as_records(draft, draft.points, dataset)
         if dataset is not None and strict:
             return _admitted(draft, dataset, self._checker(dataset).check(draft.records, plain=draft.plain))
-        if dataset is None:
-            workspace_name(workspace)
-            dataset_name(draft.dataset)
         records: list[Any] = []
         accepted: list[int] = []
         refusals: list[Refusal] = []

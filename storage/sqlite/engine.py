@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
-from rules.errors import BAD_TEXT, RECORD_TOO_LARGE, WRONG_TYPE, Code, Later, Never
+from rules.errors import RECORD_TOO_LARGE, SCHEMA_VIOLATION, WRONG_TYPE, Code, Later, Never
 
 T = TypeVar("T")
 
@@ -47,7 +47,7 @@ _FAILED: Final = frozenset(
 _NEVER: Final[dict[int, Code]] = {
     sqlite3.SQLITE_TOOBIG: RECORD_TOO_LARGE,
     sqlite3.SQLITE_MISMATCH: WRONG_TYPE,
-    sqlite3.SQLITE_CONSTRAINT: BAD_TEXT,
+    sqlite3.SQLITE_CONSTRAINT: SCHEMA_VIOLATION,
 }
 
 

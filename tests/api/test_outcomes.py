@@ -9,7 +9,7 @@ import pytest_asyncio
 from rules.schema.moments import parse_moment
 from tests.stage.broker import Answer
 from tests.stage.house import House, house
-from tests.stage.lock import locked, run
+from tests.stage.lock import locked, refuse
 from tests.stage.patience import eventually
 from tests.stage.stored import catalogued
 
@@ -84,12 +84,7 @@ async def test_what_was_set_aside_is_named_by_its_index_in_the_request(here: Hou
     await here.client.post(f"/v1/write/{w}/d", json=[{"a": "fine"}])
     dataset = catalogued(here.data, w, "d")
     assert dataset is not None
-    table = f"d{dataset.id}"
-    run(
-        here.data,
-        f"CREATE TRIGGER no_{table} BEFORE INSERT ON {table} WHEN NEW.c1 = 'bad'"
-        " BEGIN SELECT RAISE(ABORT, 'no'); END",
-    )
+    refuse(here.data, f"d{dataset.id}", "c1", "bad")
     some = await here.client.post(f"/v1/write/{w}/d", json=[7, {"a": "x"}, {"a": "bad"}, {"a": "y"}])
     outcome = await told(here, some)
     assert (outcome["state"], outcome["accepted"], outcome["inserted"]) == ("partial", 3, 2)
@@ -97,7 +92,6 @@ async def test_what_was_set_aside_is_named_by_its_index_in_the_request(here: Hou
     assert set(outcome["quarantined"][0]) == {"index", "code", "message"}
     whole = await here.client.post(f"/v1/write/{w}/d", json=[{"a": "bad"}])
     assert (await told(here, whole))["state"] == "quarantined"
-    run(here.data, f"DROP TRIGGER no_{table}")
 
 
 async def test_the_alerts_of_a_write_are_its_own(here: House) -> None:

@@ -8,8 +8,7 @@ from pathlib import Path
 import psycopg
 
 from infra.database import DATABASE
-from tests.stage.postgres import database_of
-from tests.stage.postgres import run as run_there
+from tests.stage.postgres import database_of, run
 
 LOCK_ALL = b"""
     DO $$ DECLARE own text; BEGIN
@@ -39,15 +38,18 @@ def locked(data: Path) -> Iterator[None]:
         lock.close()
 
 
-def run(data: Path, statement: str) -> None:
-    """Run one statement in the database, beside the broker."""
+def refuse(data: Path, table: str, column: str, value: str) -> None:
+    """Have the database refuse rows of a table that hold this text, for good."""
     postgres = database_of(data)
     if postgres is not None:
-        run_there(postgres, statement)
+        run(postgres, f"ALTER TABLE {table} ADD CHECK ({column} <> '{value}')")
         return
     database = sqlite3.connect(data / DATABASE, timeout=10)
     try:
-        database.execute(statement)
+        database.execute(
+            f"CREATE TRIGGER no_{table} BEFORE INSERT ON {table} WHEN NEW.{column} = '{value}'"
+            " BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
         database.commit()
     finally:
         database.close()

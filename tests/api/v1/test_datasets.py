@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from sqlalchemy import inspect
 
 from storage import quarantine
 from tests.api.v1.asking import QUOTES, declared, quote, written
@@ -200,7 +201,7 @@ async def test_a_dataset_over_all_partitions_ends_in_all(here: House) -> None:
     await written(here.client, w, "quotes", *(quote("ABC", n, 1) for n in range(30)))
     gone = await here.client.delete(f"/v1/datasets/{w}/quotes")
     assert gone.status == 200
-    tables = read(here.data, lambda c: c.exec_driver_sql("SELECT name FROM sqlite_master").scalars().all())
+    tables = read(here.data, lambda c: inspect(c).get_table_names())
     ended = read(
         here.data,
         lambda c: c.exec_driver_sql(

@@ -1,16 +1,14 @@
 """`DELETE /v1/data`: records deleted, in their place among the writes."""
 
 import asyncio
-import sqlite3
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
-from infra.database import DATABASE
 from tests.api.v1.asking import declared, quote, written
 from tests.stage.house import House, house
+from tests.stage.lock import locked
 from tests.stage.patience import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -110,7 +108,7 @@ async def test_deletes_of_one_key_at_the_same_time_are_one(here: House) -> None:
 
 async def test_a_delete_that_takes_too_long_says_so_and_is_done(here: House) -> None:
     w = await with_quotes(here)
-    with locked(here):
+    with locked(here.data):
         answer = await here.client.delete(f"/v1/data/{w}/quotes/ABC?timeout=0.2")
         assert (answer.status, answer.json["code"]) == (504, "too_slow")
         assert len(left(here, w)) == 6
@@ -124,16 +122,3 @@ async def test_it_needs_the_scope_write(here: House) -> None:
     made = await here.client.post("/v1/tokens", json={"workspace": w, "scopes": ["read"]})
     assert (await here.client.delete(f"/v1/data/{w}/quotes/ABC", token=made.json["token"])).status == 403
     assert (await here.client.delete(f"/v1/data/{w}/nothing/ABC")).json["code"] == "dataset_not_found"
-
-
-@contextmanager
-def locked(here: House) -> Iterator[None]:
-    """Hold the database's write lock, so that nothing is applied."""
-    raw = sqlite3.connect(here.data / DATABASE, timeout=10, isolation_level=None)
-    raw.execute("PRAGMA wal_autocheckpoint=0")
-    raw.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    finally:
-        raw.execute("ROLLBACK")
-        raw.close()

@@ -133,7 +133,7 @@ def test_readers_go_on_while_a_writer_is_locked_out(engine: SqliteStore, path: P
     ("statement", "code"),
     [
         ("INSERT INTO t VALUES ('no number', 'x')", "wrong_type"),
-        ("INSERT INTO t VALUES (1, NULL)", "bad_text"),
+        ("INSERT INTO t VALUES (1, NULL)", "schema_violation"),
         ("INSERT INTO t VALUES (1, CAST(zeroblob(100) AS BLOB))", "wrong_type"),
     ],
 )
