@@ -28,12 +28,12 @@ def make_view(connection: Connection, dataset: Dataset) -> None:
         _run(connection, f"CREATE SCHEMA IF NOT EXISTS {_quoted(schema_name(dataset))}")
     shown = ", ".join(f"{what} AS {_quoted(name)}" for name, what in _shown(connection, dataset))
     table = table_of(dataset).name
-    _run(connection, f"CREATE VIEW {_name(connection, dataset)} AS SELECT {shown} FROM {table}")  # noqa: S608
+    _run(connection, f"CREATE VIEW {view_name(connection, dataset)} AS SELECT {shown} FROM {table}")  # noqa: S608
 
 
 def drop_view(connection: Connection, dataset: Dataset) -> None:
     """Drop the dataset's view, if it is there."""
-    _run(connection, f"DROP VIEW IF EXISTS {_name(connection, dataset)}")
+    _run(connection, f"DROP VIEW IF EXISTS {view_name(connection, dataset)}")
 
 
 def schema_name(dataset: Dataset) -> str:
@@ -49,7 +49,8 @@ def cut_name(name: str) -> str:
     return f"{whole[:_KEPT].decode(errors='ignore')}~{blake2b(whole, digest_size=4).hexdigest()}"
 
 
-def _name(connection: Connection, dataset: Dataset) -> str:
+def view_name(connection: Connection, dataset: Dataset) -> str:
+    """Return the view's name as a statement takes it."""
     if is_postgres(connection):
         return f"{_quoted(schema_name(dataset))}.{_quoted(cut_name(dataset.folded))}"
     return _quoted(f"{fold(dataset.workspace)}.{dataset.folded}")
