@@ -18,7 +18,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from rules.errors import Later
 from storage.postgres.session import READ, WRITE, Address, engine
-from storage.postgres.verdicts import Contended, Stale, refused_as_taken, verdicts
+from storage.postgres.verdicts import Contended, Stale, lasting, verdicts
 
 T = TypeVar("T")
 
@@ -94,10 +94,9 @@ class PostgresStore:
         try:
             result: T = retrying(self._once, connections, body)
         except Contended as contended:
-            cause = contended.__cause__
-            if cause is not None and refused_as_taken(cause):
-                # what is still there after all these tries is no race
-                raise cause from None
+            fault = lasting(contended.__cause__)
+            if fault is not None:
+                raise fault from None
             raise
         self._reached(None)
         return result

@@ -22,10 +22,11 @@ from rules.errors import (
     Never,
 )
 
-UNIQUE: Final = "23505"
-
 _LOCKED: Final = "55P03"
-_STALE_RESULT: Final = "0A000"
+_TAKEN: Final = "23505"
+_UNSUPPORTED: Final = "0A000"
+"""Among others: a prepared statement whose result has changed its type."""
+
 _NO_STATEMENT: Final = "26000"
 _IDLE_TOO_LONG: Final = "25P03"
 _LATER_CLASSES: Final = frozenset({"08", "40", "53", "57", "58"})
@@ -62,10 +63,12 @@ def verdicts() -> Iterator[None]:
         raise verdict from error
 
 
-def refused_as_taken(error: BaseException) -> bool:
-    """Return whether the database refused a row because its unique key is there already."""
+def lasting(error: BaseException | None) -> DBAPIError | psycopg.Error | None:
+    """Return the error if, met again and again, it is no race but a fault: nothing that passes by itself."""
     original = error.orig if isinstance(error, DBAPIError) else error
-    return isinstance(original, psycopg.Error) and original.sqlstate == UNIQUE
+    if isinstance(original, psycopg.Error) and original.sqlstate in (_TAKEN, _UNSUPPORTED):
+        return error if isinstance(error, DBAPIError) else original
+    return None
 
 
 def _verdict(error: DBAPIError | psycopg.Error) -> Later | Never | None:
@@ -76,18 +79,15 @@ def _verdict(error: DBAPIError | psycopg.Error) -> Later | Never | None:
     said = _said(original)
     if state is None:
         return _without_state(original, said)
-    if state in (_LOCKED, UNIQUE) or state[:2] == "40":
+    if state in (_LOCKED, _TAKEN) or state[:2] == "40":
         return Contended(said)
-    if state == _NO_STATEMENT or (state == _STALE_RESULT and isinstance(original, _PLAN_ERRORS)):
+    if state in (_NO_STATEMENT, _UNSUPPORTED):
         return Stale(said)
     if state[:2] in _LATER_CLASSES or state == _IDLE_TOO_LONG:
         return Later(said)
     if state[:2] == "22" or state in _NEVER:
         return Never(_NEVER.get(state, WRONG_TYPE), said)
     return None
-
-
-_PLAN_ERRORS: Final = (psycopg.errors.FeatureNotSupported,)
 
 
 def _without_state(original: psycopg.Error, said: str) -> Later | Never | None:

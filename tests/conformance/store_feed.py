@@ -24,7 +24,7 @@ class FeedSuite:
 
         def tell(writer: int) -> None:
             for n in range(each):
-                told = [_notification(f"{writer}.{n}.{part}") for part in range(2)]
+                told = [notification(f"{writer}.{n}.{part}") for part in range(2)]
                 stores[writer % 2].write(lambda c, t=told: alerts.keep(c, [], t)).result(DEADLINE)
 
         threads = [threading.Thread(target=tell, args=(writer,)) for writer in range(writers)]
@@ -45,12 +45,12 @@ class FeedSuite:
             mine = [one for one in seen if one.startswith(f"{writer}.")]
             assert mine == [f"{writer}.{n}.{part}" for n in range(each) for part in range(2)]
 
-    def test_a_feed_goes_on_behind_a_notification_and_ends_in_its_workspace(
+    def test_a_feed_goes_on_behind_anotification_and_ends_in_its_workspace(
         self, opened: Callable[[], Store]
     ) -> None:
         store = opened()
         for n in range(3):
-            store.write(lambda c, n=n: alerts.keep(c, [], [_notification(str(n))])).result(DEADLINE)
+            store.write(lambda c, n=n: alerts.keep(c, [], [notification(str(n))])).result(DEADLINE)
         behind = store.read(lambda c: alerts.feed_place(c, "W", "1")).result(DEADLINE)
         assert behind is not None
         told, _ = store.read(lambda c: alerts.feed(c, "w", behind, 10, 10**6)).result(DEADLINE)
@@ -61,6 +61,6 @@ class FeedSuite:
         assert store.read(lambda c: alerts.feed_place(c, "other", "1")).result(DEADLINE) is None
 
 
-def _notification(name: str) -> Notification:
+def notification(name: str) -> Notification:
     alert = Alert(name, "r", 1, "w", "d", {}, "firing", "warning", "é", 1, {"a": "x" * 200}, "0")
     return Notification(name, alert, "firing", 1)

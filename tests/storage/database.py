@@ -14,7 +14,7 @@ from storage.migrate import migrate
 from storage.postgres.engine import PostgresStore
 from storage.sqlite.engine import SqliteStore
 from storage.store import Store
-from tests.stage.postgres import fresh_database
+from tests.stage.postgres import database_of, fresh_database
 
 ENGINES = ("sqlite", "postgres")
 
@@ -33,8 +33,16 @@ def _template() -> bytes:
 
 
 @contextmanager
-def opened(path: Path, engine: str = "sqlite") -> Iterator[Store]:
-    """Open a database with its tables, and close it after: the file `path`, or a new one on PostgreSQL."""
+def opened(path: Path, engine: str | None = None) -> Iterator[Store]:
+    """Open a database with its tables, and close it after: the file `path`, or a new one on PostgreSQL.
+
+    Without an engine it is that of the broker whose data directory the file would be in.
+    """
+    brokers = database_of(path.parent) if engine is None else None
+    if brokers is not None:
+        with closing(PostgresStore(brokers)) as postgres:
+            yield postgres
+        return
     if engine == "postgres":
         with fresh_database() as url, closing(PostgresStore(url)) as postgres:
             yield postgres

@@ -18,7 +18,7 @@ from rules.signals import SilentMeter
 from storage import alerts, datasets, rules
 from storage.alerts import Wanted
 from storage.offsets import Token
-from storage.sqlite.engine import SqliteStore
+from storage.store import Store
 from streams.agents.judge import Judge
 from streams.agents.partition import Seek
 from streams.agents.persist import Persist
@@ -55,7 +55,7 @@ class Floor:
 
     data: Path
     log: EmbeddedLog
-    store: SqliteStore
+    store: Store
     clock: Clock
     catalogue: Catalogue
     receipts: Receipts
