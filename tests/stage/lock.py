@@ -6,8 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+from sqlalchemy import Connection
 
 from infra.database import DATABASE
+from storage.sql import is_postgres
 from tests.stage.postgres import database_of, run
 
 LOCK_ALL = b"""
@@ -18,6 +20,11 @@ LOCK_ALL = b"""
     END $$
 """
 """Locks every table against writers; readers go on."""
+
+
+def on_postgres(data: Path) -> bool:
+    """Return whether the broker in `data` keeps its store on PostgreSQL."""
+    return database_of(data) is not None
 
 
 @contextmanager
@@ -53,3 +60,14 @@ def refuse(data: Path, table: str, column: str, value: str) -> None:
         database.commit()
     finally:
         database.close()
+
+
+def hold(c: Connection, table: str) -> None:
+    """Have the database refuse every change of a table, with the word `held`."""
+    if not is_postgres(c):
+        refusal = f"BEFORE UPDATE ON {table} BEGIN SELECT RAISE(ABORT, 'held'); END"
+        c.exec_driver_sql(f"CREATE TRIGGER held {refusal}").close()
+        return
+    body = "$$ BEGIN RAISE EXCEPTION 'held'; END $$"
+    c.exec_driver_sql(f"CREATE FUNCTION held() RETURNS trigger LANGUAGE plpgsql AS {body}").close()
+    c.exec_driver_sql(f"CREATE TRIGGER held BEFORE UPDATE ON {table} EXECUTE FUNCTION held()").close()

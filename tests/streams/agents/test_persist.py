@@ -1,7 +1,5 @@
 """Persist over a real log and a real database: each record once, whatever is repeated, missing or broken."""
 
-import sqlite3
-
 import pytest
 
 from rules.envelope import EVENT, PERSIST, DatasetEnd, Delete, Handling, Redrive
@@ -13,6 +11,7 @@ from streams.agents.partition import Lost, Seek
 from streams.awaiting import on_loop
 from streams.topics import WRITES
 from streams.wire import UnreadableError
+from tests.stage.lock import hold, locked, on_postgres
 from tests.streams.agents.floor import Floor, a_write, driven, told
 
 
@@ -96,13 +95,10 @@ async def test_a_crash_between_events_and_commit_stores_once_and_repeats_the_sam
 ) -> None:
     dataset, persist = await here.dataset(), await here.persist()
     await here.written(a_write(dataset, [{"id": "a", "n": 1}]))
-    locked = sqlite3.connect(here.data / "sluice.db", isolation_level=None)
-    await on_loop(here.store.write(lambda c: c.exec_driver_sql("PRAGMA busy_timeout=50").close()))
-    locked.execute("BEGIN IMMEDIATE")
-    with pytest.raises(Later):
+    impatient = "SET lock_timeout = '50ms'" if on_postgres(here.data) else "PRAGMA busy_timeout=50"
+    await on_loop(here.store.write(lambda c: c.exec_driver_sql(impatient).close()))
+    with locked(here.data), pytest.raises(Later):
         await persist.apply(0, await here.messages())
-    locked.execute("ROLLBACK")
-    locked.close()
     assert here.rows() == []
     again = await here.persist()
     await again.apply(0, await here.messages())
@@ -204,8 +200,7 @@ async def test_a_hundred_set_aside_in_a_row_stop_the_partition_with_nothing_appl
 async def test_a_refusal_that_no_row_is_to_blame_for_stops_the_partition(here: Floor) -> None:
     dataset, persist = await here.dataset(), await here.persist()
     await here.written(a_write(dataset, [{"id": "a"}]))
-    held = "CREATE TRIGGER held BEFORE UPDATE ON offsets BEGIN SELECT RAISE(ABORT, 'held'); END"
-    await on_loop(here.store.write(lambda c: c.exec_driver_sql(held).close()))
+    await on_loop(here.store.write(lambda c: hold(c, "offsets")))
     with pytest.raises(Exception, match="held") as stopped:
         await persist.apply(0, await here.messages())
     assert not isinstance(stopped.value, Later), "it would be tried again for ever, with its events each time"
