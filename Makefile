@@ -26,8 +26,9 @@ test: install ## every test that needs no other server
 crash: install ## kill it between every two steps of the road, and ROUNDS=200 times at random
 	@CRASH_ROUNDS=$(or $(ROUNDS),200) $(V)/python -m tests.crash
 
-engines: install ## the store's tests on PostgreSQL too, from the machine's own binaries
-	@TEST_POSTGRES=start $(V)/python -m pytest tests/storage tests/conformance tests/streams/agents tests/infra/dev
+engines: install ## the tests of the store and of what stands on it, on PostgreSQL, from this machine's binaries
+	@TEST_POSTGRES=start TEST_DATABASE=postgres $(V)/python -m pytest tests/infra/dev tests/storage \
+		tests/conformance/test_store.py tests/streams/agents tests/api tests/journeys
 
 infra: install ## a development Kafka and PostgreSQL; data under ./data, addresses in data/infra.env
 	@$(V)/sluice infra up

@@ -3,12 +3,12 @@
 import pytest
 
 from storage import alerts
-from storage.alerts import Wanted
-from storage.sqlite.engine import SqliteStore
+from storage.alerts import FEED_START, Wanted
+from storage.store import Store
 from tests.storage.test_prune import raised
 
 
-def pages(store: SqliteStore, limit: int) -> list[list[int]]:
+def pages(store: Store, limit: int) -> list[list[int]]:
     """Return the times of the alerts, page by page."""
     found: list[list[int]] = []
     after = None
@@ -22,7 +22,7 @@ def pages(store: SqliteStore, limit: int) -> list[list[int]]:
 
 
 def test_a_page_ends_early_where_its_alerts_are_large_and_the_next_goes_on_there(
-    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+    store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("storage.alerts.PAGE_BYTES", 10_000)
     for at in range(1, 8):
@@ -33,12 +33,12 @@ def test_a_page_ends_early_where_its_alerts_are_large_and_the_next_goes_on_there
     assert pages(store, 1) == [[9], [8], [7], [6], [5], [4], [3], [2], [1]]
 
 
-def test_a_page_of_the_feed_is_bounded_too_but_never_empty_where_there_is_one(store: SqliteStore) -> None:
+def test_a_page_of_the_feed_is_bounded_too_but_never_empty_where_there_is_one(store: Store) -> None:
     for at in range(1, 6):
         raised(store, at, size=4_000)
-    after, found = 0, []
-    while page := store.read(lambda c: alerts.feed(c, "w", after, 100, 9_000)).result(5):  # noqa: B023
+    after, found = FEED_START, []
+    while page := store.read(lambda c: alerts.feed(c, "w", after, 100, 9_000)).result(5)[0]:  # noqa: B023
         found.append([told.at for told in page])
-        after = page[-1].seq
+        after = page[-1].place
     assert found == [[1, 2], [3, 4], [5]]
-    assert len(store.read(lambda c: alerts.feed(c, "w", 0, 100, 1)).result(5)) == 1
+    assert len(store.read(lambda c: alerts.feed(c, "w", FEED_START, 100, 1)).result(5)[0]) == 1

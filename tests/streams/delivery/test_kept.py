@@ -8,7 +8,7 @@ import pytest
 from rules.alerting.alert import Alert, Notification
 from rules.alerting.subscription import Subscription
 from storage import alerts, deliveries, subscriptions
-from storage.sqlite.engine import SqliteStore
+from storage.store import Store
 from streams.delivery.kept import StoreBook
 from tests.conformance.delivery_book import NOW, SECOND, DeliveryBookLaws, Ledger, ended, names
 from tests.storage.database import opened
@@ -16,7 +16,7 @@ from tests.streams.delivery.memory_book import SECRET
 
 
 class StoreLedger:
-    def __init__(self, store: SqliteStore) -> None:
+    def __init__(self, store: Store) -> None:
         self.store = store
         self.book = StoreBook(store)
 
