@@ -1,7 +1,9 @@
 """The face of the store: what every part that remembers something may rely on.
 
 A body is a plain function of one SQLAlchemy connection. Nothing in it may wait for anything but the
-database; it is run by the store's own thread, and may be run again from the start after Later.
+database; it is run by a thread of the store's own, and may be run again from the start, also after Later.
+Bodies of one store may run at once, as those of several processes do: what must not happen twice is decided
+by the database (a row that is locked, a conflict), not by what was read before.
 """
 
 from collections.abc import Callable

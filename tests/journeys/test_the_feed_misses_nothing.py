@@ -8,7 +8,7 @@ import pytest_asyncio
 
 from tests.stage.events import streaming
 from tests.stage.house import House, house
-from tests.stage.lock import locked, run
+from tests.stage.lock import locked, refuse
 from tests.stage.patience import eventually
 from tests.stage.stored import catalogued
 
@@ -121,9 +121,7 @@ async def test_live_events_leave_out_what_the_database_refused_after_its_event_w
     await wrote(here, w, 1)
     dataset = catalogued(here.data, w, "d")
     assert dataset is not None
-    table = f"d{dataset.id}"
-    refusing = "WHEN NEW.c1 = 3 BEGIN SELECT RAISE(ABORT, 'no'); END"
-    run(here.data, f"CREATE TRIGGER no_{table} BEFORE INSERT ON {table} {refusing}")
+    refuse(here.data, f"d{dataset.id}", "c1", 3)
     async with streaming(f"{here.client.url}/v1/events/{w}/stream", here.client.token) as stream:
         await wrote(here, w, 2, 3, 4)
         await here.client.post(f"/v1/write/{w}/d?persist=false", json=[{"n": 5}])

@@ -10,7 +10,8 @@ from sqlalchemy import Connection
 
 from infra.database import DATABASE
 from storage.sql import is_postgres
-from tests.stage.postgres import database_of, run
+from tests.stage.postgres import database_of
+from tests.stage.postgres import run as run_there
 
 LOCK_ALL = b"""
     DO $$ DECLARE own text; BEGIN
@@ -45,21 +46,28 @@ def locked(data: Path) -> Iterator[None]:
         lock.close()
 
 
-def refuse(data: Path, table: str, column: str, value: str) -> None:
-    """Have the database refuse rows of a table that hold this text, for good."""
+def run(data: Path, statement: str) -> None:
+    """Run one statement in the database, beside the broker."""
     postgres = database_of(data)
     if postgres is not None:
-        run(postgres, f"ALTER TABLE {table} ADD CHECK ({column} <> '{value}')")
+        run_there(postgres, statement)
         return
     database = sqlite3.connect(data / DATABASE, timeout=10)
     try:
-        database.execute(
-            f"CREATE TRIGGER no_{table} BEFORE INSERT ON {table} WHEN NEW.{column} = '{value}'"
-            " BEGIN SELECT RAISE(ABORT, 'no'); END"
-        )
+        database.execute(statement)
         database.commit()
     finally:
         database.close()
+
+
+def refuse(data: Path, table: str, column: str, value: str | int) -> None:
+    """Have the database refuse rows of a table that hold this value, for good."""
+    literal = f"'{value}'" if isinstance(value, str) else str(value)
+    if on_postgres(data):
+        run(data, f"ALTER TABLE {table} ADD CHECK ({column} <> {literal})")
+    else:
+        refusal = f"WHEN NEW.{column} = {literal} BEGIN SELECT RAISE(ABORT, 'no'); END"
+        run(data, f"CREATE TRIGGER no_{table} BEFORE INSERT ON {table} {refusal}")
 
 
 def hold(c: Connection, table: str) -> None:
