@@ -35,6 +35,7 @@ ANY = {
     "o": {"type": ["object", "null"]},
     "l": {"type": ["array", "null"]},
     "any": {},
+    "u": {"type": ["integer", "null"], "format": "uint64"},
 }
 EXTREMES: dict[str, list[Any]] = {
     "s": [
@@ -61,6 +62,7 @@ EXTREMES: dict[str, list[Any]] = {
     "at": [format_moment(n) for n in (0, 1, -1, 2**63 - 1, -(2**63))],
     "o": [{}, {"": {"\\": ['"', {"u": 2**64 - 1}]}}],
     "l": [[], [None, -0.0, 2**64 - 1, "\U0010ffff", [[]]]],
+    "u": [0, 1, 2**63, 2**64 - 1],
     "any": ["x", 1, 1.5, True, {"a": None}, [1], 2**64 - 1],
 }
 
