@@ -102,7 +102,7 @@ def _print(console: Console, machine: Machine, rows: list[Row], failed: list[str
             "wrk is not installed: the load came from a slower generator in Python.", style="yellow"
         )
     lacking = list(LATER)
-    if "lines" in wanted and INFLUXD is None:
+    if INFLUXD is None:
         lacking.append("points against InfluxDB 1.x: it is not installed (Debian's package influxdb)")
     for each in lacking:
         console.print(f"not measured: {each}", highlight=False)
