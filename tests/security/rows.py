@@ -93,10 +93,12 @@ WITHOUT_WORKSPACE = (
     ("GET", "/v1/tokens"),
     ("DELETE", "/v1/tokens/{token_id}"),
     ("GET", "/v1/writes/{write_id}"),
-    *(("POST", path) for path in LINES),
-    ("POST", "/query"),
+    ("POST", "/api/v2/write"),
+    ("POST", "/write"),
+    ("POST", "/api/v3/write_lp"),
     ("GET", "/api/v2/buckets"),
     ("GET", "/api/v2/orgs"),
+    ("POST", "/query"),
 )
 """Those whose rights depend on what they are asked for; each has tests of its own."""
 
@@ -124,7 +126,7 @@ def path_of(row: Row, workspace: str, dataset: str, **names: str) -> str:
 
 def every_route() -> set[tuple[str, str]]:
     """Return (method, path) of all that the application answers: the lane's doors and FastAPI's routes."""
-    found = {("POST", f"{door}/{{workspace}}/{{dataset}}") for door in application.NATIVE}
+    found = {("POST", f"{door}/{{workspace}}/{{dataset}}") for door in application.DOORS}
     found |= {("POST", path) for path in LINES}
     return found | set(_routes(application._rest(cast(Services, None)).routes))
 
