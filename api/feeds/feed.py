@@ -27,6 +27,8 @@ class AlertFeed:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._waiting: dict[str, set[asyncio.Event]] = {}
+        self._turn = 0
+        self._reading: dict[tuple[str, FeedPlace, int], asyncio.Task[tuple[list[Told], bool]]] = {}
         self._closed = False
 
     def close(self) -> None:
@@ -36,6 +38,7 @@ class AlertFeed:
 
     def wake(self, workspaces: set[str]) -> None:
         """Say that these workspaces (folded) have new notifications."""
+        self._turn += 1
         for workspace in workspaces:
             for event in self._waiting.get(workspace, ()):
                 event.set()
@@ -62,7 +65,7 @@ class AlertFeed:
         try:
             while not self._closed:
                 woken.clear()
-                page, held = await on_loop(self._store.read(partial(_page, workspace, after)))
+                page, held = await self._page(fold(workspace), after)
                 if page:
                     after = page[-1].place
                     yield page
@@ -79,6 +82,17 @@ class AlertFeed:
             waiting.discard(woken)
             if not waiting:
                 self._waiting.pop(fold(workspace), None)
+
+    async def _page(self, workspace: str, after: FeedPlace) -> tuple[list[Told], bool]:
+        """Return what is behind a place, read once for all who wait there, after they were woken."""
+        key = (workspace, after, self._turn)
+        reading = self._reading.get(key)
+        if reading is None:
+            reading = asyncio.ensure_future(on_loop(self._store.read(partial(_page, workspace, after))))
+            self._reading[key] = reading
+            reading.add_done_callback(lambda _: self._reading.pop(key))
+        # one who leaves must not take it from the others
+        return await asyncio.shield(reading)
 
 
 def _page(workspace: str, after: FeedPlace, connection: Connection) -> tuple[list[Told], bool]:
