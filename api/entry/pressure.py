@@ -7,8 +7,8 @@ from typing import Final
 from rules.errors import DISK_LOW, STOPPING, Problem
 from streams.backlog import Backlog
 
-DRAIN: Final = 3
-"""Bytes that storing a byte of the log takes: its event, its row, and the row again in the database's WAL."""
+DRAIN: Final = 4
+"""Bytes that storing a byte of the log takes: its event, its row, the row in the WAL, and their overhead."""
 
 
 class Pressure:
