@@ -2,7 +2,7 @@
 PYTHON ?= python3
 V := .venv/bin
 
-.PHONY: help install run test crash engines infra clients lint demo bench overload rubbish reference lock clean
+.PHONY: help install run test crash faults engines infra clients lint demo bench overload rubbish reference lock clean
 
 help: ## show what there is to do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -36,6 +36,9 @@ infra: install ## a development Kafka and PostgreSQL; data under ./data, address
 clients: install ## the real clients that are too large for every checkout: influxdb3-python, and Node's
 	@$(V)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[clients]'
 	@$(V)/python -m pytest tests/clients/installed/influxdb3.py tests/clients/installed/node.py
+
+faults: install ## power loss, full disks and other faults in place (Linux, root, strace; about five minutes)
+	@$(V)/python -m pytest tests/faults -s
 
 lint: install ## ruff and mypy
 	@$(V)/ruff check .

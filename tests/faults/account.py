@@ -57,7 +57,9 @@ class Account:
 
     def alerted(self) -> list[int]:
         """Return the numbers of the records for which there is an alert, sorted."""
-        found = read(self.data, lambda c: alerts.listing(c, Wanted("acme", limit=1_000_000))).alerts
+        found = read(
+            self.data, lambda c: alerts.listing(c, Wanted("acme", rule="even", limit=1_000_000))
+        ).alerts
         return sorted(alert.event["n"] for alert in found)
 
     def right(self) -> None:

@@ -22,7 +22,7 @@ from streams.embedded.disk import SystemDisk
 from streams.embedded.scan import blocks, read_head
 from streams.wire import read_envelope
 from tests.faults.account import RULE, Account
-from tests.faults.tools import calling
+from tests.faults.tools import calling, patient
 from tests.stage.lock import locked
 from tests.stage.patience import eventually
 from tests.stage.process import Broker
@@ -46,7 +46,7 @@ class Killed:
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killed]:
     kept = tmp_path_factory.mktemp("killed") / "data"
-    with Broker() as broker:
+    with patient() as broker:
         account = asyncio.run(_loaded(broker, kept))
     account.data = kept
     yield Killed(kept, account)
@@ -222,7 +222,7 @@ SAMPLES: dict[str, Callable[[Path], None]] = {
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_a_broker_started_on_what_is_left_has_all_that_was_acknowledged(killed: Killed, name: str) -> None:
-    broker = Broker()
+    broker = patient()
     killed.copy(broker.data)
     SAMPLES[name](broker.data)
     account = Account(broker.data, set(killed.account.sent), dict(killed.account.told))
@@ -237,7 +237,7 @@ async def _settled(broker: Broker, account: Account) -> None:
 
 
 def test_a_log_whose_last_unacknowledged_write_is_torn_starts_and_says_what_it_cut(killed: Killed) -> None:
-    broker = Broker()
+    broker = patient()
     killed.copy(broker.data)
     (path,) = (broker.data / "log" / "writes").glob("*.seg")
     begin = last_block(path)

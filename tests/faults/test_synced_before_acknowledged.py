@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.tools import calling
+from tests.faults.tools import calling, patient
 from tests.faults.tracing import Call, calls, ended, traced
 from tests.stage.patience import eventually
 from tests.stage.process import Broker
@@ -52,7 +52,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traced]:
     trace = tmp_path_factory.mktemp("trace") / "calls"
     slow = ("-e", "inject=fsync,fdatasync:delay_exit=3000")
     command = (*traced(trace, NAMES, *slow), *ARMED)
-    broker = Broker({"FAULTS_SEGMENT": "65536"}, command=command, ready_within=60)
+    broker = patient({"FAULTS_SEGMENT": "65536"}, command)
     with broker:
         told = asyncio.run(_written(broker))
         pid = broker.pid

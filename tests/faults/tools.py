@@ -2,14 +2,14 @@
 
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
 
 from tests.stage.broker import Client
-from tests.stage.process import Broker
+from tests.stage.process import SERVE, Broker
 
 
 def needed(command: str) -> str:
@@ -24,6 +24,11 @@ def needs_root() -> None:
     """Fail where this is not root: nobody else may mount or trace."""
     if os.geteuid() != 0:
         pytest.fail("This must run as root: it mounts a small disk.")
+
+
+def patient(env: Mapping[str, str] | None = None, command: Sequence[str] = SERVE) -> Broker:
+    """Return a broker that is given time to start: the machine may be busy, or it may be traced."""
+    return Broker(env, command=command, ready_within=90)
 
 
 @asynccontextmanager
