@@ -18,6 +18,8 @@ from tests.crash.seed import SEED
 from tests.stage.process import HOUSE
 
 SIDES: Final = 2
+SHARED: Final = ("test_every_point", "test_killed_at_random")
+"""What the sides share; the first one has the rest too."""
 
 
 def main() -> int:
@@ -46,7 +48,8 @@ def _begin(side: int, report: Path, rounds: str) -> "subprocess.Popen[bytes]":
         "CRASH_SHARE": f"{side}/{SIDES}",
         "CRASH_REPORT": str(report),
     }
-    command = (sys.executable, "-m", "pytest", "-s", "tests/crash")
+    what = ["tests/crash"] if side == 0 else [f"tests/crash/{name}.py" for name in SHARED]
+    command = (sys.executable, "-m", "pytest", "-s", *what)
     return subprocess.Popen(command, cwd=HOUSE, env={**os.environ, **own})
 
 

@@ -61,8 +61,9 @@ class Told:
 
 @dataclass
 class Account:
-    """Everything sent over all starts of one broker."""
+    """Everything sent over all starts of one broker; `name` tells it from others of this process."""
 
+    name: str
     sent: dict[int, Sent] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
     """The version of each dataset's rule that was answered last."""

@@ -38,7 +38,7 @@ class Load:
         self.broker = broker
         self.session = session
         self.seed = seed
-        self.account = Account()
+        self.account = Account(seed)
         self.alive = asyncio.Event()
         self.alive.set()
         self.hurry = 1.0

@@ -10,7 +10,7 @@ from tests.crash.books import Found
 POINT, RANDOM = "a named point", "any moment"
 
 
-def said(kind: str, name: str, account: Account, found: Found, seconds: float, kills: int = 1) -> None:
+def said(kind: str, name: str, account: Account, found: Found, seconds: float, kills: int) -> None:
     """Print how a kill went; `kind` is its line in the table, `seconds` is what the next start took.
 
     Raises: AssertionError, where something was lost, doubled or not alerted.
@@ -26,7 +26,7 @@ def said(kind: str, name: str, account: Account, found: Found, seconds: float, k
             "kind": kind,
             "name": name,
             "kills": kills,
-            "account": id(account),
+            "account": f"{os.getpid()} {account.name}",
             "acknowledged": account.acknowledged,
             "stored": found.stored,
             "alerts": found.alerts,

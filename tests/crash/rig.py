@@ -67,7 +67,7 @@ _CUT: Final = (aiohttp.ClientError, OSError, TimeoutError, asyncio.IncompleteRea
 
 
 class Rig:
-    """One broker over all its starts. `stopped` in the middle of what it does, it must not be used on."""
+    """One broker over all its starts. Where one of its methods failed, it must not be used on."""
 
     def __init__(self, broker: NestBroker, collector: Collector, load: Load, chance: random.Random) -> None:
         self.broker = broker
@@ -121,6 +121,7 @@ class Rig:
             if point.road == "trim":
                 await eventually(lambda: self._sealed("writes") and self._sealed("events"), REACHED_WITHIN)
             await asyncio.to_thread(self.broker.kill)
+            self.kills += 1
         if point.reached == "starting":
             self.set_trap(point, passing)
             self.broker.start(wait=False)
@@ -248,6 +249,7 @@ async def rigged(nest: Nest, seed: str, first: Point | None = None) -> AsyncIter
         with Collector() as collector:
             async with loading(broker, seed) as load:
                 rig = Rig(broker, collector, load, chance)
+                rig.kills = 0 if first is None else 1
                 try:
                     await rig.prepare()
                     yield rig

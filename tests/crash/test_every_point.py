@@ -69,11 +69,12 @@ def _parameters(first: bool) -> list[object]:
 @pytest.mark.parametrize("point", _parameters(first=False))
 async def test_a_death_at_this_point_loses_doubles_and_invents_nothing(point: Point, stall: Stall) -> None:
     rig = await stall.take()
+    before = rig.kills
     passing = rig.chance.randint(1, point.most)
     await rig.die_at(point, passing)
     seconds = await rig.again()
     found = await rig.audit()
-    said(POINT, f"{point.name} ({passing})", rig.load.account, found, seconds)
+    said(POINT, f"{point.name} ({passing})", rig.load.account, found, seconds, rig.kills - before)
     stall.give_back(rig)
 
 
@@ -85,4 +86,4 @@ async def test_a_death_during_the_first_start_leaves_what_the_next_one_takes_up(
         rig.load.work()
         await rig.until_written(100)
         found = await rig.audit()
-        said(POINT, point.name, rig.load.account, found, 0.0)
+        said(POINT, point.name, rig.load.account, found, 0.0, rig.kills)
