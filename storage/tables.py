@@ -5,7 +5,6 @@ cut. The unique index is on `_key`, the canonical bytes of the key's values, nul
 record the packed origin.
 """
 
-from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -27,6 +26,7 @@ from sqlalchemy.types import TypeEngine
 
 from rules.schema.dataset import Column as Property
 from rules.schema.dataset import ColumnType, Dataset
+from storage.latest import Latest
 from storage.sql import is_postgres
 
 KEY: Final = "_key"
@@ -57,23 +57,23 @@ def stored_columns(dataset: Dataset) -> list[Property]:
 
 def table_of(dataset: Dataset) -> Table:
     """Return the table that this version of the dataset is stored in."""
-    return _known_table(dataset.id, tuple(stored_columns(dataset)), bool(dataset.partition_by))
+    return _tables.of(dataset)
 
 
-def _table(dataset_id: int, columns: tuple[Property, ...], partitioned: bool) -> Table:
-    own = [Column(PARTITION, Integer, nullable=False)] if partitioned else []
+def _table(dataset: Dataset) -> Table:
+    own = [Column(PARTITION, Integer, nullable=False)] if dataset.partition_by else []
     return Table(
-        f"d{dataset_id}",
+        f"d{dataset.id}",
         MetaData(),
         Column(KEY, LargeBinary, nullable=False),
         Column(ID, _TEXT, nullable=False),
         Column(AT, BigInteger, nullable=False),
         *own,
-        *(Column(physical(column), _TYPES.get(column.type, _TEXT)) for column in columns),
+        *(Column(physical(column), _TYPES.get(column.type, _TEXT)) for column in stored_columns(dataset)),
     )
 
 
-_known_table = lru_cache(maxsize=4096)(_table)
+_tables: Final = Latest(_table)
 
 
 def time_column(dataset: Dataset) -> str:
@@ -84,7 +84,7 @@ def time_column(dataset: Dataset) -> str:
 def create(connection: Connection, dataset: Dataset) -> None:
     """Make the table and its indexes."""
     # a table of its own: an index is tied to the table it is made for, and the known one lives on
-    table = _table(dataset.id, tuple(stored_columns(dataset)), bool(dataset.partition_by))
+    table = _table(dataset)
     Index(f"{table.name}_key", table.c[KEY], unique=True)
     Index(f"{table.name}_time", table.c[time_column(dataset)], table.c[ID])
     table.create(connection)

@@ -5,7 +5,6 @@ compare-and-set, before the record is in the log. Who loses the race reads again
 refuses by name only what no longer fits.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -46,11 +45,11 @@ from rules.schema.evolve import Additions, evolve
 from rules.schema.fitting import fit
 from rules.schema.values import fault_in, pointer, shown
 from storage import datasets
+from storage.latest import Latest
 from streams.catalogue import Catalogue
 from streams.topics import dataset_partition, partitions_of
 
 TRIES: Final = 20
-CHECKERS: Final = 4096
 
 
 class Admission:
@@ -60,7 +59,7 @@ class Admission:
         self._catalogue = catalogue
         self._limits = limits
         self._clock = clock
-        self._checkers: OrderedDict[tuple[int, int], Checker] = OrderedDict()
+        self._checkers = Latest(lambda dataset: Checker(dataset, limits))
 
     def places(self, target: Target, partitions: int) -> Iterable[int]:
         """Return the partitions that a write for `target` may go to, as far as is known before its body."""
@@ -83,7 +82,7 @@ class Admission:
             return fitting_points(dataset, draft, draft.points, self._limits)
         if draft.size > self._limits.record_bytes:
             return None
-        checker = self._checker(dataset)
+        checker = self._checkers.of(dataset)
         if not checker.fits(draft.records, plain=draft.plain):
             return None
         return Admitted(draft.dataset, dataset, draft.records, draft.indexes, 0, [])
@@ -131,7 +130,7 @@ class Admission:
     ) -> Admitted | None:
         """Admit against what is known, or return None where somebody else changed it meanwhile."""
         if dataset is not None:
-            verdict = self._checker(dataset).check(draft.records, plain=draft.plain)
+            verdict = self._checkers.of(dataset).check(draft.records, plain=draft.plain)
             grow = grow and not (options.atomic and verdict.refused)
             if verdict.additions and verdict.records and grow:
                 dataset = await self._grow(dataset, verdict.additions)
@@ -209,7 +208,8 @@ class Admission:
                 return published_points(draft.dataset, dataset, draft.points)
             draft = as_records(draft, draft.points, dataset)
         if dataset is not None and strict:
-            return _admitted(draft, dataset, self._checker(dataset).check(draft.records, plain=draft.plain))
+            verdict = self._checkers.of(dataset).check(draft.records, plain=draft.plain)
+            return _admitted(draft, dataset, verdict)
         records: list[Any] = []
         accepted: list[int] = []
         refusals: list[Refusal] = []
@@ -251,15 +251,6 @@ class Admission:
                 return Refusal(position, pointer([name]), BAD_FIELD_NAME, f"It can't be taken: {why}.")
         fault = fault_in(record, self._limits.nesting)
         return None if fault is None else Refusal(position, pointer(fault.steps), fault.code, fault.message)
-
-    def _checker(self, dataset: Dataset) -> Checker:
-        key = (dataset.id, dataset.version)
-        checker = self._checkers.get(key)
-        if checker is None:
-            checker = self._checkers[key] = Checker(dataset, self._limits)
-            if len(self._checkers) > CHECKERS:
-                self._checkers.popitem(last=False)
-        return checker
 
 
 def _admitted(draft: Draft, dataset: Dataset | None, verdict: Verdict) -> Admitted:

@@ -8,7 +8,6 @@ written here. Values travel as text, so the database reads them as their column'
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any, Final
 
 import psycopg
@@ -18,6 +17,7 @@ from sqlalchemy.types import BigInteger, Boolean, Double, Integer, LargeBinary
 
 from rules.fold import Present
 from rules.schema.dataset import Dataset
+from storage.latest import Latest
 from storage.mismatch import Mismatch
 from storage.rows import to_columns
 from storage.tables import ID, KEY, PARTITION, table_of
@@ -43,9 +43,9 @@ def insert_rows(
     columns = _columns(dataset, partition, rows)
     with _cursor(connection) as cursor:
         if len(rows) >= COPY_FROM:
-            _copy(cursor, table, columns)
+            _copy(cursor, dataset, columns)
             return
-        cursor.execute(_insert_sql(table), _arrays(table, columns))
+        cursor.execute(_inserts.of(dataset), _arrays(table, columns))
         if cursor.rowcount != len(rows):
             raise Mismatch
 
@@ -64,7 +64,7 @@ def update_rows(
     with _cursor(connection) as cursor:
         for start in range(0, len(rows), ROWS):
             part = [column[start : start + ROWS] for column in columns]
-            cursor.execute(_update_sql(table), _arrays(table, part))
+            cursor.execute(_updates.of(dataset), _arrays(table, part))
             if cursor.rowcount != len(part[0]):
                 raise Mismatch
 
@@ -75,9 +75,9 @@ def _cursor(connection: Connection) -> "psycopg.Cursor[Any]":
     return raw.cursor()
 
 
-def _copy(cursor: "psycopg.Cursor[Any]", table: Table, columns: Columns) -> None:
+def _copy(cursor: "psycopg.Cursor[Any]", dataset: Dataset, columns: Columns) -> None:
     try:
-        with cursor.copy(_copy_sql(table)) as copy:
+        with cursor.copy(_copies.of(dataset)) as copy:
             for row in zip(*columns, strict=True):
                 copy.write_row(row)
     except psycopg.errors.UniqueViolation as error:
@@ -133,8 +133,8 @@ def _unnest(table: Table) -> str:
     return ", ".join(f"%s::{kind}[]" for kind in kinds)
 
 
-@lru_cache(maxsize=4096)
-def _insert_sql(table: Table) -> str:
+def _insert_sql(dataset: Dataset) -> str:
+    table = table_of(dataset)
     names = ", ".join(_names(table))
     return (
         f"INSERT INTO {table.name} ({names}) SELECT * FROM unnest({_unnest(table)}) "  # noqa: S608 - our names
@@ -142,16 +142,21 @@ def _insert_sql(table: Table) -> str:
     )
 
 
-@lru_cache(maxsize=4096)
-def _copy_sql(table: Table) -> str:
+def _copy_sql(dataset: Dataset) -> str:
+    table = table_of(dataset)
     return f"COPY {table.name} ({', '.join(_names(table))}) FROM STDIN"
 
 
-@lru_cache(maxsize=4096)
-def _update_sql(table: Table) -> str:
+def _update_sql(dataset: Dataset) -> str:
+    table = table_of(dataset)
     kept = {KEY, ID, PARTITION}
     changed = ", ".join(f'"{c.name}" = new."{c.name}"' for c in table.columns if c.name not in kept)
     return (
         f"UPDATE {table.name} AS old SET {changed} "  # noqa: S608 - our names
         f'FROM unnest({_unnest(table)}) AS new ({", ".join(_names(table))}) WHERE old."{KEY}" = new."{KEY}"'
     )
+
+
+_inserts: Final = Latest(_insert_sql)
+_copies: Final = Latest(_copy_sql)
+_updates: Final = Latest(_update_sql)

@@ -5,15 +5,15 @@ with the values of a hundred rows does so once.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Table, bindparam, insert, update
+from sqlalchemy import Connection, bindparam, insert, update
 from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 
 from rules.fold import Present
 from rules.schema.dataset import Dataset
+from storage.latest import Latest
 from storage.mismatch import Mismatch
 from storage.rows import to_columns
 from storage.tables import AT, ID, KEY, PARTITION, table_of
@@ -34,7 +34,7 @@ def insert_rows(
     if not rows:
         return
     table = table_of(dataset)
-    head, row = _insert(table)
+    head, row = _inserts.of(dataset)
     flat = _tuples(dataset, partition, rows)
     most = max(1, min(ROWS, PARAMETERS // len(table.columns)))
     raw = connection.connection.cursor()
@@ -60,8 +60,7 @@ def update_rows(
     """
     if not rows:
         return
-    table = table_of(dataset)
-    statement = _update(table)
+    statement = _updates.of(dataset)
     raw = connection.connection.cursor()
     try:
         for row in _tuples(dataset, partition, rows):
@@ -80,10 +79,9 @@ def _tuples(dataset: Dataset, partition: int, rows: Mapping[bytes, Present]) -> 
     return list(zip(*own, *to_columns(dataset, [row.record for row in values]), strict=True))
 
 
-@lru_cache(maxsize=4096)
-def _insert(table: Table) -> tuple[str, str]:
+def _insert(dataset: Dataset) -> tuple[str, str]:
     """Return an INSERT up to its VALUES, and the placeholders of one row."""
-    head, _, row = str(insert(table).compile(dialect=_DIALECT)).partition("VALUES ")
+    head, _, row = str(insert(table_of(dataset)).compile(dialect=_DIALECT)).partition("VALUES ")
     return f"{head}VALUES ", row
 
 
@@ -100,8 +98,8 @@ class _Update(NamedTuple):
     order: tuple[int, ...]
 
 
-@lru_cache(maxsize=1024)
-def _update(table: Table) -> _Update:
+def _update(dataset: Dataset) -> _Update:
+    table = table_of(dataset)
     names = [column.name for column in table.columns]
     changed = [name for name in names if name not in (KEY, ID, PARTITION)]
     statement = (
@@ -113,3 +111,7 @@ def _update(table: Table) -> _Update:
     positions = {f"new_{name}": names.index(name) for name in changed} | {"the_key": names.index(KEY)}
     assert compiled.positiontup is not None and AT in changed
     return _Update(str(compiled), tuple(positions[p] for p in compiled.positiontup))
+
+
+_inserts: Final = Latest(_insert)
+_updates: Final = Latest(_update)
