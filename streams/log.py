@@ -29,6 +29,10 @@ class LogLocked(LogRefused):
     """Another process has the log open."""
 
 
+class LogAway(LogRefused):
+    """The log's servers do not answer now, and may later."""
+
+
 class LogUnknown(LogError):
     """An append of which nobody knows whether it is in the log."""
 
@@ -83,14 +87,17 @@ class Log(Protocol):
     async def fetch(self, topic: str, partition: int, offset: int, max_bytes: int) -> list[Message]:
         """Return what `recent` would if memory held everything; never blocks the loop on a disk.
 
-        At least one message if there is one. Raises: LogOutOfRange, LogDamaged, LogFailed.
+        At least one message if there is one. Raises: LogOutOfRange, LogDamaged, LogFailed, LogAway.
         """
 
-    def read(self, topic: str, partition: int, offset: int, max_bytes: int) -> list[Message]:
-        """Do as `fetch` does, but hold up the loop where memory is not enough: for tools."""
-
     def bounds(self, topic: str, partition: int) -> tuple[int, int]:
-        """Return the offset of the first message kept and the offset the next message will have."""
+        """Return the offset of the first message kept and the offset the next message will have.
+
+        Exact for what this process appended; of what others did it may be a moment behind.
+        """
+
+    async def measure(self, topic: str, partition: int) -> tuple[int, int]:
+        """Return what `bounds` does, exact at the time of the call. Raises: LogAway."""
 
     def watch(self, topic: str, callback: Callable[[int], None]) -> Callable[[], None]:
         """Call `callback(partition)` on the loop after messages of that partition became readable.

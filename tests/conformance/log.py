@@ -71,6 +71,7 @@ class LogSuite:
             offset = await log.append("writes", 2, str(n).encode())
             assert [m.payload for m in await log.fetch("writes", 2, offset, 100)] == [str(n).encode()]
             assert log.bounds("writes", 2)[1] == offset + 1
+            assert await log.measure("writes", 2) == (0, offset + 1)
 
     async def test_a_read_is_bounded_and_gives_at_least_one_message(self, open_log: OpenLog) -> None:
         log = await open_log()

@@ -1,0 +1,1 @@
+"""The log on Apache Kafka, and the Faust transport that reads it."""

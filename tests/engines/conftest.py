@@ -1,0 +1,31 @@
+"""Real engines for the tests of this folder: a Kafka for the whole run. Plain `make test` leaves them out."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from infra.dev.kafka import Kafka
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+    """A development Kafka over a data directory of its own."""
+    engine = Kafka(tmp_path_factory.mktemp("kafka"))
+    missing = engine.missing()
+    if missing is not None:
+        pytest.skip(missing)
+    yield engine
+    engine.down()
+
+
+@pytest.fixture
+def servers(kafka: Kafka) -> str:
+    """The `kafka://host:port` of a broker that runs, also where a test before has killed it."""
+    return kafka.up().removeprefix("SLUICE_LOG=")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data directory for a store."""
+    return tmp_path
