@@ -19,6 +19,7 @@ from pydantic import (
     FilePath,
     PrivateAttr,
     SecretStr,
+    StringConstraints,
     ValidationError,
     model_validator,
 )
@@ -59,6 +60,9 @@ def _read_token(value: object) -> object:
 
 Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_read_origins)]
 Secret = Annotated[SecretStr, BeforeValidator(_read_token)]
+Prefix = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
+Codec = Literal["none", "gzip", "snappy", "lz4", "zstd"]
+Sasl = Literal["none", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 
 def _knob(default: object, sentence: str, least: int | None = None, most: int | None = None) -> Any:
@@ -82,7 +86,7 @@ class Settings(BaseSettings):
     host: str = _knob("127.0.0.1", "Address to listen on.")
     port: int = _knob(8080, "Port to listen on; 0 takes a free one.", 0, 65_535)
     data: Path = _knob("data", "Directory of the log, the database and the administrator's token.")
-    log: str = _knob("embedded://", "The log: embedded://, kept in the data directory.")
+    log: str = _knob("embedded://", "The log: embedded:// in the data directory, or kafka://host:port,….")
     database: str | None = _knob(None, "The database; without one, SQLite in the data directory.")
     database_writers: int = _knob(8, "Connections to PostgreSQL that write.", 1, 64)
     database_readers: int = _knob(4, "Connections to PostgreSQL that read.", 1, 64)
@@ -97,16 +101,10 @@ class Settings(BaseSettings):
     partitions: int = _knob(8, "Partitions of the log; fixed once the log is made.", 1, 256)
     linger: Duration = _knob("2ms", "Longest a write waits for others to share its envelope.", 0, SECOND)
     session: Duration = _knob(
-        "6s",
-        "Silence after which a worker is taken for dead; for kafka://, which comes later.",
-        SECOND,
-        300 * SECOND,
+        "6s", "On Kafka: silence after which a worker is taken for dead.", SECOND, 300 * SECOND
     )
     heartbeat: Duration = _knob(
-        "1s",
-        "Time between a worker's heartbeats; for kafka://, which comes later.",
-        SECOND // 20,
-        100 * SECOND,
+        "1s", "On Kafka: time between a worker's heartbeats.", SECOND // 20, 100 * SECOND
     )
     stop_deadline: Duration = _knob("20s", "Longest that stopping may take.", SECOND, 600 * SECOND)
     events_keep: Duration = _knob("7d", "How long events stay in the log for backtests.", SECOND)
@@ -136,6 +134,20 @@ class Settings(BaseSettings):
     max_condition: Size = _knob("4KB", "Longest condition of a rule.", 16, 64 * KB)
     max_condition_depth: int = _knob(32, "Depth to which a condition may nest.", 1, 32)
     max_rules: int = _knob(10_000, "Rules that a workspace may have.", 0, 1_000_000)
+
+    kafka_prefix: Prefix = _knob("sluice", "What the names of topics and groups in Kafka begin with.")
+    kafka_replication: int = _knob(0, "Copies of each topic; 0: one a broker, three at most.", 0, 32)
+    kafka_compression: Codec = _knob("none", "Compression of what goes to Kafka: gzip, snappy, lz4 or zstd.")
+    kafka_timeout: Duration = _knob(
+        "10s", "Time after which an unanswered append counts as unknown.", SECOND, 25 * SECOND
+    )
+    kafka_tls: bool = _knob(False, "Speak TLS with Kafka.")
+    kafka_ca: FilePath | None = _knob(None, "File of the authorities trusted for Kafka (PEM).")
+    kafka_cert: FilePath | None = _knob(None, "File of our certificate for Kafka (PEM).")
+    kafka_key: FilePath | None = _knob(None, "File of that certificate's key (PEM).")
+    kafka_sasl: Sasl = _knob("none", "How to log in to Kafka: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.")
+    kafka_username: str | None = _knob(None, "Name to log in to Kafka with.")
+    kafka_password: SecretStr | None = _knob(None, "Password to log in to Kafka with.")
 
     _flags: frozenset[str] = PrivateAttr(default=frozenset())
 
@@ -217,6 +229,18 @@ _CONFLICTS: Final[tuple[tuple[Callable[[Settings], bool], str], ...]] = (
     (
         lambda s: s.heartbeat * 3 > s.session,
         "SLUICE_HEARTBEAT must be at most a third of SLUICE_SESSION, or one late heartbeat ends a worker.",
+    ),
+    (
+        lambda s: (s.kafka_sasl != "none") != (s.kafka_username is not None and s.kafka_password is not None),
+        "SLUICE_KAFKA_SASL, SLUICE_KAFKA_USERNAME and SLUICE_KAFKA_PASSWORD go together; set all or none.",
+    ),
+    (
+        lambda s: not s.kafka_tls and (s.kafka_ca or s.kafka_cert or s.kafka_key) is not None,
+        "SLUICE_KAFKA_CA, _CERT and _KEY are for TLS; set SLUICE_KAFKA_TLS=true.",
+    ),
+    (
+        lambda s: (s.kafka_cert is None) != (s.kafka_key is None),
+        "SLUICE_KAFKA_CERT and SLUICE_KAFKA_KEY go together; set both or neither.",
     ),
     (lambda s: s.max_record > s.max_body, "SLUICE_MAX_RECORD must not be larger than SLUICE_MAX_BODY."),
 )

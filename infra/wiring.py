@@ -26,6 +26,7 @@ from api.lane.mint import Mint
 from api.lane.once import Once
 from api.lane.outcome import Outcomes
 from api.services import Services
+from infra.carrier import open_log
 from infra.chores import Chores
 from infra.database import open_store
 from infra.first_start import admin_token
@@ -40,7 +41,6 @@ from rules.ids import token_hash
 from rules.token import Token
 from storage import identity, tokens
 from storage.migrate import migrate
-from storage.offsets import Token as Hold
 from storage.store import Store
 from streams.agents.judge import Judge
 from streams.agents.persist import Persist
@@ -49,9 +49,9 @@ from streams.announce import Announcer
 from streams.awaiting import on_loop
 from streams.backlog import Backlog
 from streams.catalogue import Catalogue
-from streams.embedded.log import EmbeddedLog, LogPlan
 from streams.endings import Endings
 from streams.inquiry import asking
+from streams.log import Log
 from streams.positions import Setting
 from streams.publisher import Publisher
 from streams.receipts import Receipts
@@ -98,7 +98,8 @@ async def start(settings: Settings, lifecycle: Lifecycle, out: TextIO = sys.stdo
     sock = listen(settings.host, settings.port)
     lifecycle.on_stop("socket", lambda: asyncio.to_thread(sock.close))
     token, made = admin_token(settings.data, _given(settings), out)
-    log = await _log(settings, lifecycle, meter, health.register("log"))
+    carrier = await open_log(settings, lifecycle, meter, health.register("log"))
+    log = carrier.log
     store = _store(settings, lifecycle, health.register("store"))
     known = await on_loop(store.write(lambda c: _introduce(c, log, time.time_ns(), token)))
     catalogue = Catalogue(store)
@@ -115,13 +116,16 @@ async def start(settings: Settings, lifecycle: Lifecycle, out: TextIO = sys.stdo
         feed.wake(workspaces)
         courier.wake()
 
-    setting = Setting(known.epoch, Hold(0, known.run), time.time_ns, settings.limits())
-    judge = Judge(log, store, catalogue, receipts, setting, meter, raised)
-    persist = Persist(log, store, catalogue, receipts, setting, meter)
+    def setting(role: str) -> Setting:
+        return Setting(known.epoch, carrier.hold(role, known.run), time.time_ns, settings.limits())
+
+    judge = Judge(log, store, catalogue, receipts, setting("judge"), meter, raised)
+    persist = Persist(log, store, catalogue, receipts, setting("persist"), meter)
     faust = settings.data / "faust"
+    reading, judging = carrier.source("persist", WRITES), carrier.source("judge", EVENTS)
     workers = {
-        "persist": Worker(persist, WRITES, log, lambda: receipts.awaited, meter, faust),
-        "judge": Worker(judge, EVENTS, log, lambda: False, meter, faust),
+        "persist": Worker(persist, WRITES, log, reading, lambda: receipts.awaited, meter, faust),
+        "judge": Worker(judge, EVENTS, log, judging, lambda: False, meter, faust),
     }
     await start_agents(lifecycle, health, workers)
     for partition in range(log.partitions):
@@ -220,28 +224,6 @@ def _given(settings: Settings) -> str | None:
     return None if settings.admin_token is None else settings.admin_token.get_secret_value()
 
 
-async def _log(settings: Settings, lifecycle: Lifecycle, meter: PrometheusMeter, part: Part) -> EmbeddedLog:
-    plan = LogPlan(settings.data / "log", (WRITES, EVENTS), settings.partitions)
-    log = await EmbeddedLog.open(plan, lambda: time.time_ns() // 1_000_000, meter=meter)
-    for topic, cut in log.cut_bytes.items():
-        if cut:
-            logger.warning(
-                "The log's topic %s ended in %d bytes that were never acknowledged; they are cut.",
-                topic,
-                cut,
-                extra={"action": "log_cut"},
-            )
-
-    def failed(error: Exception) -> None:
-        part.failing(str(error))
-        lifecycle.fail(f"the log failed: {error}")
-
-    log.on_failure(failed)
-    lifecycle.on_stop("log", log.close)
-    part.ok()
-    return log
-
-
 def _store(settings: Settings, lifecycle: Lifecycle, part: Part) -> Store:
     loop = asyncio.get_running_loop()
 
@@ -254,7 +236,7 @@ def _store(settings: Settings, lifecycle: Lifecycle, part: Part) -> Store:
     return store
 
 
-def _introduce(c: Connection, log: EmbeddedLog, now: int, token: str) -> _Known:
+def _introduce(c: Connection, log: Log, now: int, token: str) -> _Known:
     """Make the tables, meet the log, and know the administrator."""
     migrate(c)
     epoch = identity.log_epoch(c, log.identity)

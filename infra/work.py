@@ -51,7 +51,7 @@ async def start_agents(lifecycle: Lifecycle, health: Parts, workers: dict[str, W
     """Start all agents together, for Faust takes a moment for each, and wait for their claims."""
     parts = {role: health.register(role) for role in workers}
     for role, worker in workers.items():
-        worker.watched_by(parts[role].failing, partial(_alive, parts[role]))
+        worker.watched_by(parts[role].failing, partial(_alive, parts[role]), parts[role].ok)
         lifecycle.on_stop(role, worker.stop)
     await asyncio.gather(*(worker.start() for worker in workers.values()))
     await asyncio.gather(*(worker.claimed() for worker in workers.values()))

@@ -41,6 +41,7 @@ Action = Literal[
     "log_cut",
     "batch_retried",
     "partition_stopped",
+    "incarnation_raised",
     "store_lost",
     "store_back",
     "rule_pending",

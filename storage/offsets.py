@@ -87,7 +87,17 @@ class NotHere(Exception):
 
 
 class NotOurs(Exception):
-    """Another token holds the partition."""
+    """Another token holds the partition: `holder`, where a row was found."""
+
+    def __init__(self, holder: Token | None = None) -> None:
+        super().__init__(f"the partition is held by {holder}")
+        self.holder = holder
+
+
+def holder(connection: Connection, log: str, role: str, partition: int) -> Token | None:
+    """Return who holds a partition, locked for this transaction; None where nobody ever did."""
+    place = _find(connection, log, role, partition, lock_row=True)
+    return None if place is None else place.token
 
 
 def claim(connection: Connection, log: str, role: str, partition: int, token: Token, start: int) -> Place:
@@ -102,7 +112,7 @@ def claim(connection: Connection, log: str, role: str, partition: int, token: To
         connection.execute(insert(OFFSETS).values(_row(place)))
         return place
     if place.token > token:
-        raise NotOurs
+        raise NotOurs(place.token)
     place = replace(place, token=token)
     advance(connection, place)
     return place
@@ -115,7 +125,7 @@ def lock(connection: Connection, place: Place, first: int) -> Place:
     """
     stored = _find(connection, place.log, place.role, place.partition, lock_row=True)
     if stored is None or stored.token != place.token:
-        raise NotOurs
+        raise NotOurs(None if stored is None else stored.token)
     if stored.next != first:
         raise NotHere(stored.next)
     return stored

@@ -1,48 +1,109 @@
 """Where a role goes on in a partition: claimed with a token, read from the store, checked against the log."""
 
+import logging
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
-from rules.errors import Halt
+from sqlalchemy import Connection
+
+from rules.errors import Halt, Later
 from rules.limits import Limits
 from storage import offsets
 from storage.offsets import NotHere, NotOurs, Place, Token
 from storage.store import Store
 from streams.agents.partition import Lost, Seek
 from streams.awaiting import on_loop
-from streams.log import Log
+from streams.log import Log, LogAway
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 
+class Hold(Protocol):
+    """By what right a worker claims its partitions."""
+
+    @property
+    def generation(self) -> int:
+        """A number that whoever comes later has a higher one of, but where numbers began anew."""
+
+    async def proven(self, generation: int) -> None:
+        """Return once it is sure that no other worker has a right to what this generation was given.
+
+        Raises: Lost where another may have, or the generation has passed.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class RunHold:
+    """The hold of a process that has its log to itself: the number of its run, which the database gave."""
+
+    generation: int
+
+    async def proven(self, generation: int) -> None:  # noqa: ARG002 - the protocol's
+        """Never: runs count up in the database that refused this one.
+
+        Raises: Lost.
+        """
+        raise Lost
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What both agents are given: the log's epoch in the database, our token, the clock (ns)."""
+    """What an agent is given: the log's epoch in the database, its hold, the clock (ns)."""
 
     epoch: int
-    token: Token
+    hold: Hold
     clock: Callable[[], int]
     limits: Limits
 
 
-async def claim(store: Store, log: Log, role: str, topic: str, partition: int, token: Token) -> Place:
+async def claim(store: Store, log: Log, role: str, topic: str, partition: int, hold: Hold) -> Place:
     """Take a partition over for a role and return where it goes on.
 
-    Raises: Lost where a higher token holds it; Halt, which stops the partition, where the log
-    can't have that place.
+    Raises: Lost where another holds it by a better right; Later; Halt, which stops the partition, where
+    the log can't have that place.
     """
-    start, end = log.bounds(topic, partition)
-    place = await committed(
-        store.write(lambda c: offsets.claim(c, log.identity, role, partition, token, start))
-    )
+    generation = hold.generation
+    try:
+        start, _ = await log.measure(topic, partition)
+        try:
+            place = await _taken(store, log, role, partition, generation, start, None)
+        except NotOurs as refused:
+            await hold.proven(generation)
+            place = await _taken(store, log, role, partition, generation, start, refused.holder)
+            logger.warning(
+                "Partition %d of %s was held by generation %d, and generations have begun anew: this worker "
+                "answered for generation %d all along and goes on in incarnation %d.",
+                partition, role, refused.holder.generation if refused.holder else 0, generation,
+                place.token.incarnation, extra={"action": "incarnation_raised"},
+            )  # fmt: skip
+        start, end = await log.measure(topic, partition)
+    except LogAway as error:
+        raise Later(str(error)) from error
+    except NotOurs as taken:
+        raise Lost from taken
     if not start <= place.next <= end:
         raise Halt(
             f"the database has applied {role} of partition {partition} up to offset {place.next}, but the "
             f"log holds {start} to {end}: the two are not of the same time. Restore both from one backup."
         )
     return place
+
+
+async def _taken(
+    store: Store, log: Log, role: str, partition: int, generation: int, start: int, over: Token | None
+) -> Place:
+    """Claim with a generation in the incarnation that the row has, or, over the token given, in the next."""
+
+    def body(c: Connection) -> Place:
+        held = offsets.holder(c, log.identity, role, partition)
+        incarnation = 0 if held is None else held.incarnation + (held == over)
+        return offsets.claim(c, log.identity, role, partition, Token(incarnation, generation), start)
+
+    return await on_loop(store.write(body))
 
 
 async def committed(future: "Future[T]") -> T:

@@ -11,6 +11,9 @@ from rules.schema.dataset import Dataset
 
 WRITES: Final = "writes"
 EVENTS: Final = "events"
+RECEIPTS: Final = "receipts"
+ALERTS: Final = "alerts"
+"""The last two are for processes apart and for outside readers: they are there on Kafka only."""
 
 
 def partitions_of(dataset: Dataset, partitions: int) -> list[int]:

@@ -91,8 +91,8 @@ class Judge:
         self._compile = lru_cache(maxsize=setting.limits.rules_per_workspace * 2)(compile_rule)
 
     async def claim(self, partition: int) -> int:
-        token = self._setting.token
-        place = await claim(self._store, self._log, self.role, EVENTS, partition, token)
+        hold = self._setting.hold
+        place = await claim(self._store, self._log, self.role, EVENTS, partition, hold)
         self._places[partition] = place
         self._books.pop(partition, None)
         return place.next

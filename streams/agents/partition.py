@@ -7,6 +7,7 @@ partition and the whole rebalance, one that raises loses its message.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final, NamedTuple, Protocol
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential_jitter
@@ -127,6 +128,17 @@ class PartitionTask:
                 self._waiting = chunk
                 self._arrived.set()
 
+    def refetch(self) -> None:
+        """Want again what was on its way: a rebalance has thrown it away."""
+        if self._on_its_way is not None:
+            self._position, self._on_its_way = self._on_its_way[0], None
+            self._room()
+
+    @property
+    def applied(self) -> int:
+        """The offset below which everything is applied, as far as this task knows."""
+        return self._expected
+
     def fail(self, why: str) -> None:
         """Go on no further: what comes next can't be had."""
         if self._task is not None:
@@ -154,21 +166,10 @@ class PartitionTask:
 
     async def _run(self) -> None:
         try:
-            await self._claim()
             while True:
-                await self._arrived.wait()
-                self._arrived.clear()
-                chunk, self._waiting = self._waiting, None
-                if chunk is None or chunk.messages[0].offset != self._expected:
-                    self._room()
-                    continue
-                self._breathing = True
-                began = self._loop.time()
-                await self._apply(chunk)
-                took = self._loop.time() - began
-                self._meter.time("apply_seconds", took, role=self._step.role)
-                self._loop.call_later(min(took * BREATH, LONGEST_BREATH), self._breathed)
-
+                await self._claim()
+                with suppress(Lost):  # it may be ours again: the claim tells
+                    await self._work()
         except Lost:
             self._stop("another worker has taken it over")
         except Exception as error:
@@ -183,6 +184,23 @@ class PartitionTask:
                 self._expected,
                 extra={"action": "partition_stopped"},
             )
+
+    async def _work(self) -> None:
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            chunk, self._waiting = self._waiting, None
+            if chunk is None or chunk.messages[0].offset != self._expected:
+                self._room()
+                continue
+            self._breathing = True
+            began = self._loop.time()
+            try:
+                await self._apply(chunk)
+            finally:
+                took = self._loop.time() - began
+                self._loop.call_later(min(took * BREATH, LONGEST_BREATH), self._breathed)
+            self._meter.time("apply_seconds", took, role=self._step.role)
 
     def _breathed(self) -> None:
         self._breathing = False

@@ -61,8 +61,8 @@ class Persist:
         self._told: dict[int, tuple[int, list[int]]] = {}
 
     async def claim(self, partition: int) -> int:
-        token = self._setting.token
-        place = await claim(self._store, self._log, self.role, WRITES, partition, token)
+        hold = self._setting.hold
+        place = await claim(self._store, self._log, self.role, WRITES, partition, hold)
         self._places[partition] = place
         self._receipts.passed(partition, place.next)
         return place.next

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,7 +16,7 @@ from streams.kafka.connection import Connection
 from streams.kafka.ends import Ends
 from streams.kafka.outbox import Outbox
 from streams.kafka.provision import Identity, TopicPlan, provide
-from streams.kafka.reader import SECONDS, Place, Reader, away
+from streams.kafka.reader import SECONDS, Fetched, Place, Reader, away
 from streams.kafka.sender import Manner, Sender
 from streams.log import LogError, LogFailed, LogOutOfRange, LogRefused, Message
 
@@ -58,6 +59,7 @@ class KafkaLog:
         self.partitions = plan.partitions
         self.connection = plan.connection
         self._plan = plan
+        self._identity = identity
         self._reader = reader
         self._loop = asyncio.get_running_loop()
         self._names = {topic.name: identity.topic(plan.prefix, topic.name) for topic in plan.topics}
@@ -102,8 +104,8 @@ class KafkaLog:
         self._tell = tell
 
     def name_of(self, topic: str) -> str:
-        """Return what a topic is called in Kafka."""
-        return self._names[topic]
+        """Return what a topic, or a role's group, is called in Kafka."""
+        return self._identity.topic(self._plan.prefix, topic)
 
     def append(self, topic: str, partition: int, payload: bytes) -> asyncio.Future[int]:
         """Return a future of the message's offset, which resolves once every replica in sync has it."""
@@ -129,6 +131,18 @@ class KafkaLog:
         found = await self._reader.fetch_one(self._find(topic, partition), offset, max_bytes)
         self._ends.seen(topic, partition, found.end)
         return found.messages
+
+    async def fetch_many(self, wanted: Mapping[Place, int], most: int) -> dict[Place, Fetched | LogError]:
+        """Return what there is now in these partitions, named as Kafka names them. Raises: LogAway."""
+        by_leader: dict[int, dict[Place, int]] = defaultdict(dict)
+        for place, offset in wanted.items():
+            by_leader[self._reader.leader(place)][place] = offset
+        asked = (self._reader.fetch(node, places, most) for node, places in by_leader.items())
+        return {place: one for answer in await asyncio.gather(*asked) for place, one in answer.items()}
+
+    def seen(self, topic: str, partition: int, end: int) -> None:
+        """Note how far a partition goes, as a fetch told."""
+        self._ends.seen(topic, partition, end)
 
     def bounds(self, topic: str, partition: int) -> tuple[int, int]:
         """Return the first offset kept and the next one, as known here: a moment old where others append."""

@@ -24,6 +24,9 @@ END: Final = -1
 START: Final = -2
 """Asked for in place of a stamp: the offset after the last message, the offset of the first one kept."""
 
+TOGETHER: Final = 16 * 1024 * 1024
+"""Bytes of one answer, over all partitions asked for."""
+
 SECONDS: Final = 10.0
 """Longest that one request may take."""
 
@@ -106,7 +109,7 @@ class Reader:
         by_topic: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
         for (topic, partition), offset in wanted.items():
             by_topic[topic].append((partition, offset, most))
-        request = FetchRequest(int(wait * 1000), 1, most * max(1, len(wanted)), 0, list(by_topic.items()))
+        request = FetchRequest(int(wait * 1000), 1, max(most, TOGETHER), 0, list(by_topic.items()))
         answer = await self._ask(node, request)
         found: dict[Place, Fetched | LogError] = {}
         for topic, partitions in answer.topics:

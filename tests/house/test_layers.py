@@ -21,7 +21,10 @@ IMPURE = {
     *("time", "random", "secrets", "uuid", "logging", "warnings", "ctypes"),
 }
 HOMES = {
-    "faust": ("streams/embedded/transport.py", "streams/kafka/", "streams/agents/worker.py"),
+    "faust": (
+        *("streams/embedded/transport.py", "streams/kafka/", "streams/agents/worker.py"),
+        "streams/agents/intake.py",
+    ),
     "mode": ("streams/embedded/transport.py", "streams/kafka/", "streams/agents/worker.py"),
     "aiokafka": ("streams/kafka/", "infra/dev/"),
     "prometheus_client": ("infra/metrics.py",),

@@ -27,7 +27,7 @@ from streams.catalogue import Catalogue
 from streams.embedded.log import EmbeddedLog
 from streams.inquiry import asking
 from streams.log import Message
-from streams.positions import Setting
+from streams.positions import RunHold, Setting
 from streams.receipts import Receipts
 from streams.topics import EVENTS, WRITES
 from streams.wire import encode, join, read_word
@@ -62,7 +62,7 @@ class Floor:
     raised: list[set[str]] = field(default_factory=list)
 
     def setting(self, token: Token = OURS) -> Setting:
-        return Setting(1, token, self.clock, Limits())
+        return Setting(1, RunHold(token.generation), self.clock, Limits())
 
     async def persist(self, token: Token = OURS) -> Persist:
         """Return a persist that holds the partition, as after a start."""

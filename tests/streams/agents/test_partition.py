@@ -133,9 +133,34 @@ async def test_a_partition_that_is_lost_stops_and_names_the_cause() -> None:
     step = ToldStep()
     step.trouble.append(Lost())
     async with Told(step) as told:
+        step.claim_trouble.append(Lost())
         await eventually(lambda: told.give(1))
         await eventually(lambda: bool(told.stopped))
         assert "another worker" in told.stopped[0]
+
+
+async def test_a_partition_that_is_lost_and_claimed_again_goes_on_where_the_claim_says() -> None:
+    step = ToldStep()
+    step.trouble.append(Lost())
+    async with Told(step) as told:
+        step.start = 5
+        await eventually(lambda: told.give(1))
+        await eventually(lambda: step.claims == 2)
+        await eventually(lambda: told.give(2))
+        await eventually(lambda: step.applied == [5, 6])
+        assert told.stopped == []
+
+
+async def test_what_a_rebalance_threw_away_is_wanted_again_at_once() -> None:
+    step = ToldStep()
+    async with Told(step) as told:
+        thrown_away = told.fetch(3)
+        assert thrown_away is not None and told.task.wanted is None
+        told.task.refetch()
+        assert told.task.wanted == 0
+        assert told.give(2)
+        told.task.give(thrown_away)
+        await eventually(lambda: step.applied == [0, 1])
 
 
 async def test_a_claim_that_fails_for_good_stops_the_partition_and_holds_up_nobody() -> None:

@@ -1,0 +1,90 @@
+"""What is particular about a broker whose log is Kafka: its plan from the settings, and its groups."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from infra.carrier import Carrier
+from infra.lifecycle import Lifecycle
+from infra.parts import Part
+from infra.settings import Settings, WrongSetting
+from streams.agents.worker import Source
+from streams.kafka.connection import Connection, Security, servers_of
+from streams.kafka.hold import GroupHold
+from streams.kafka.log import KafkaLog, KafkaPlan
+from streams.kafka.provision import TopicPlan
+from streams.kafka.sender import Manner
+from streams.kafka.source import source_of
+from streams.topics import ALERTS, EVENTS, RECEIPTS, WRITES
+
+SECOND: Final = 1e9
+RECEIPTS_KEPT: Final = 3_600_000
+"""Milliseconds: they wake who waits now."""
+
+
+def kafka_plan(settings: Settings) -> KafkaPlan:
+    """Return the plan of the log that the settings name.
+
+    Raises: WrongSetting: an address or a file that can't be used.
+    """
+    password = settings.kafka_password
+    security = Security(
+        tls=settings.kafka_tls,
+        ca=settings.kafka_ca,
+        cert=settings.kafka_cert,
+        key=settings.kafka_key,
+        mechanism=None if settings.kafka_sasl == "none" else settings.kafka_sasl,
+        username=settings.kafka_username or "",
+        password="" if password is None else password.get_secret_value(),
+    )
+    try:
+        connection = Connection(servers_of(settings.log), security)
+    except ValueError as error:
+        raise WrongSetting(f"SLUICE_LOG={settings.log} is wrong: {error}.") from error
+    except OSError as error:
+        raise WrongSetting(f"SLUICE_KAFKA_CA, _CERT or _KEY can't be used: {error}.") from error
+    codec = None if settings.kafka_compression == "none" else settings.kafka_compression
+    return KafkaPlan(
+        connection,
+        settings.kafka_prefix,
+        (TopicPlan(WRITES), TopicPlan(EVENTS), TopicPlan(RECEIPTS, RECEIPTS_KEPT), TopicPlan(ALERTS)),
+        settings.partitions,
+        replication=settings.kafka_replication or None,
+        manner=Manner(compression=codec, patience=settings.kafka_timeout / SECOND),
+        quick=frozenset({RECEIPTS}),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Groups:
+    """The consumer groups of one process: a hold a role, the same for its source and for its agent."""
+
+    log: KafkaLog
+    session: float
+    heartbeat: float
+    holds: dict[str, GroupHold] = field(default_factory=dict)
+
+    def hold(self, role: str, _run: int = 0) -> GroupHold:
+        return self.holds.setdefault(role, GroupHold(self.session, self.heartbeat))
+
+    def source(self, role: str, topic: str) -> Source:
+        return source_of(self.log, role, topic, self.hold(role))
+
+
+async def open_kafka(settings: Settings, lifecycle: Lifecycle, part: Part) -> Carrier:
+    """Open the log in Kafka; `part` says whether Kafka answers, from then on.
+
+    Raises: LogError, WrongSetting.
+    """
+    log = await KafkaLog.open(kafka_plan(settings))
+
+    def tell(wrong: str | None) -> None:
+        if wrong is None:
+            part.ok()
+        else:
+            part.failing(wrong)
+
+    log.watched_by(tell)
+    lifecycle.on_stop("log", log.close)
+    part.ok()
+    groups = _Groups(log, settings.session / SECOND, settings.heartbeat / SECOND)
+    return Carrier(log, groups.source, groups.hold)
