@@ -25,12 +25,14 @@ EMBEDDED: Final = "embedded://"
 class Carrier:
     """A log, and by role where its topic is read and by what right its partitions are held.
 
-    `hold(role, run)` takes the number of this run, which the database gave.
+    `hold(role, run)` takes the number of this run, which the database gave. `shared`: other processes
+    may run on it too, and are told what happens here.
     """
 
     log: Log
     source: Callable[[str, str], Source]
     hold: Callable[[str, int], Hold]
+    shared: bool = False
 
 
 async def open_log(settings: Settings, lifecycle: Lifecycle, meter: PrometheusMeter, part: Part) -> Carrier:

@@ -1,22 +1,32 @@
 """What is particular about a broker whose log is Kafka: its plan from the settings, and its groups."""
 
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from infra.carrier import Carrier
 from infra.lifecycle import Lifecycle
 from infra.parts import Part
 from infra.settings import Settings, WrongSetting
-from streams.agents.worker import Source
+from infra.work import cancelled
+from storage.store import Store
+from storage.writes import Outcome
+from streams.agents.worker import Source, Worker
 from streams.kafka.connection import Connection, Security, servers_of
+from streams.kafka.feeder import Feeder
 from streams.kafka.hold import GroupHold
 from streams.kafka.log import KafkaLog, KafkaPlan
+from streams.kafka.progress import Progress
 from streams.kafka.provision import TopicPlan
 from streams.kafka.sender import Manner
 from streams.kafka.source import source_of
+from streams.receipts import Receipts
 from streams.topics import ALERTS, EVENTS, RECEIPTS, WRITES
 
 SECOND: Final = 1e9
+MILLISECOND: Final = 1_000_000
 RECEIPTS_KEPT: Final = 3_600_000
 """Milliseconds: they wake who waits now."""
 
@@ -46,7 +56,12 @@ def kafka_plan(settings: Settings) -> KafkaPlan:
     return KafkaPlan(
         connection,
         settings.kafka_prefix,
-        (TopicPlan(WRITES), TopicPlan(EVENTS), TopicPlan(RECEIPTS, RECEIPTS_KEPT), TopicPlan(ALERTS)),
+        (
+            TopicPlan(WRITES),
+            TopicPlan(EVENTS),
+            TopicPlan(RECEIPTS, RECEIPTS_KEPT),
+            TopicPlan(ALERTS, settings.events_keep // MILLISECOND),
+        ),
         settings.partitions,
         replication=settings.kafka_replication or None,
         manner=Manner(compression=codec, patience=settings.kafka_timeout / SECOND),
@@ -87,4 +102,29 @@ async def open_kafka(settings: Settings, lifecycle: Lifecycle, part: Part) -> Ca
     lifecycle.on_stop("log", log.close)
     part.ok()
     groups = _Groups(log, settings.session / SECOND, settings.heartbeat / SECOND)
-    return Carrier(log, groups.source, groups.hold)
+    return Carrier(log, groups.source, groups.hold, shared=True)
+
+
+def start_word(
+    lifecycle: Lifecycle,
+    carrier: Carrier,
+    store: Store,
+    receipts: Receipts,
+    known: Callable[[str], Awaitable[Sequence[Outcome] | None]],
+    judge: Worker,
+) -> Callable[[], None]:
+    """Start what processes tell each other and outside readers; return what wakes the feeder of `alerts`.
+
+    Who judges the first partition feeds: of all processes just one does.
+    """
+    log = carrier.log
+    assert isinstance(log, KafkaLog), "only on Kafka is anybody else told"
+    feeder = Feeder(log, store, carrier.hold("judge", 0), lambda: judge.applied(0) is not None)
+    for name, running in (
+        ("receipts", Progress(log, store, receipts, known).run()),
+        ("alerts feeder", feeder.run()),
+    ):
+        task = asyncio.create_task(running, name=name)
+        lifecycle.watch(name, task)
+        lifecycle.on_stop(name, partial(cancelled, task))
+    return feeder.wake

@@ -112,9 +112,12 @@ async def start(settings: Settings, lifecycle: Lifecycle, out: TextIO = sys.stdo
     feed = AlertFeed(store)
     courier = await start_courier(settings, lifecycle, meter, store, health.register("courier"))
 
+    woken = [courier.wake]
+
     def raised(workspaces: set[str]) -> None:
         feed.wake(workspaces)
-        courier.wake()
+        for wake in woken:
+            wake()
 
     def setting(role: str) -> Setting:
         return Setting(known.epoch, carrier.hold(role, known.run), time.time_ns, settings.limits())
@@ -135,6 +138,10 @@ async def start(settings: Settings, lifecycle: Lifecycle, out: TextIO = sys.stdo
     announcer = Announcer(log, store)
     mint = Mint(known.run, known.seed, time.time_ns)
     outcomes = Outcomes(receipts, store, mint)
+    if carrier.shared:
+        from infra.on_kafka import start_word  # not read where nothing needs it
+
+        woken.append(start_word(lifecycle, carrier, store, receipts, outcomes.known, workers["judge"]))
     publisher = Publisher(log, backlog, settings.limits().envelope_bytes, settings.linger / 1e9)
     pressure = Pressure(backlog, lambda: shutil.disk_usage(settings.data).free, settings.free_disk)
     inflight = Inflight(settings.max_inflight)

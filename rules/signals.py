@@ -39,6 +39,8 @@ Action = Literal[
     "first_start",
     "insecure",
     "log_cut",
+    "log_away",
+    "log_back",
     "batch_retried",
     "partition_stopped",
     "incarnation_raised",

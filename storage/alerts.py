@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import BigInteger, Connection, FetchedValue, Index, Table, func, select, tuple_, update
+from sqlalchemy import BigInteger, Connection, FetchedValue, Index, Table, func, select, true, tuple_, update
 from sqlmodel import Field, SQLModel
 
 from rules.alerting.alert import Alert, Notification, alert_from_json
@@ -67,6 +67,7 @@ NOTIFICATION = table(NotificationRow)
 Index("alert_by_time", ALERT.c.workspace, ALERT.c.at, ALERT.c.seq)
 Index("alert_by_origin", ALERT.c.partition, ALERT.c.offset, ALERT.c.item)
 Index("notification_feed", NOTIFICATION.c.workspace, NOTIFICATION.c.xid, NOTIFICATION.c.seq)
+Index("notification_feed_of_all", NOTIFICATION.c.xid, NOTIFICATION.c.seq)
 
 FeedPlace = tuple[int, int]
 """A place in a workspace's feed: the transaction's number, and the notification's within all."""
@@ -225,8 +226,21 @@ def feed(
     is in the order of (transaction, number), and nothing is told that an earlier transaction could still
     come before. Where nothing is told, the second value says whether something waits for that.
     """
+    return _behind(connection, NOTIFICATION.c.workspace == fold(workspace), after, limit, size)
+
+
+def feed_of_all(
+    connection: Connection, after: FeedPlace, limit: int, size: int
+) -> tuple[list[Told], bool]:
+    """Return the notifications of all workspaces behind a place in the feed, as `feed` does of one."""
+    return _behind(connection, true(), after, limit, size)
+
+
+def _behind(
+    connection: Connection, whose: Where, after: FeedPlace, limit: int, size: int
+) -> tuple[list[Told], bool]:
     place = tuple_(NOTIFICATION.c.xid, NOTIFICATION.c.seq)
-    behind = (NOTIFICATION.c.workspace == fold(workspace)) & (place > tuple_(*after))
+    behind = whose & (place > tuple_(*after))
     settled = behind & (NOTIFICATION.c.xid < Horizon())
     order = (NOTIFICATION.c.xid, NOTIFICATION.c.seq)
     sizes = select(*order, func.length(NOTIFICATION.c.body)).where(settled).order_by(*order).limit(limit)

@@ -66,31 +66,41 @@ async def claim(store: Store, log: Log, role: str, topic: str, partition: int, h
     Raises: Lost where another holds it by a better right; Later; Halt, which stops the partition, where
     the log can't have that place.
     """
-    generation = hold.generation
     try:
         start, _ = await log.measure(topic, partition)
-        try:
-            place = await _taken(store, log, role, partition, generation, start, None)
-        except NotOurs as refused:
-            await hold.proven(generation)
-            place = await _taken(store, log, role, partition, generation, start, refused.holder)
-            logger.warning(
-                "Partition %d of %s was held by generation %d, and generations have begun anew: this worker "
-                "answered for generation %d all along and goes on in incarnation %d.",
-                partition, role, refused.holder.generation if refused.holder else 0, generation,
-                place.token.incarnation, extra={"action": "incarnation_raised"},
-            )  # fmt: skip
+        place = await take_over(store, log, role, partition, hold, start)
         start, end = await log.measure(topic, partition)
     except LogAway as error:
         raise Later(str(error)) from error
-    except NotOurs as taken:
-        raise Lost from taken
     if not start <= place.next <= end:
         raise Halt(
             f"the database has applied {role} of partition {partition} up to offset {place.next}, but the "
             f"log holds {start} to {end}: the two are not of the same time. Restore both from one backup."
         )
     return place
+
+
+async def take_over(store: Store, log: Log, role: str, partition: int, hold: Hold, start: int) -> Place:
+    """Make a role's row in a partition this worker's; a role that was never here begins at `start`.
+
+    Raises: Lost where another holds it by a better right; Later.
+    """
+    generation = hold.generation
+    try:
+        try:
+            return await _taken(store, log, role, partition, generation, start, None)
+        except NotOurs as refused:
+            await hold.proven(generation)
+            place = await _taken(store, log, role, partition, generation, start, refused.holder)
+            logger.warning(
+                "Partition %d of %s was held by %s, and generations have begun anew: this worker answered "
+                "for generation %d all along and goes on in incarnation %d.",
+                partition, role, refused.holder, generation, place.token.incarnation,
+                extra={"action": "incarnation_raised"},
+            )  # fmt: skip
+            return place
+    except NotOurs as taken:
+        raise Lost from taken
 
 
 async def _taken(

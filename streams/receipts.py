@@ -37,6 +37,7 @@ class Receipts:
         """Without `ask` nobody makes up for receipts that are lost."""
         self._committed = [0] * partitions
         self._gates: list[Callable[[int], None]] = []
+        self._tellers: list[Callable[[int, int], None]] = []
         self._waiting: dict[str, _Wanted] = {}
         self._held: set[_Held] = set()
         self._ask = ask
@@ -60,8 +61,25 @@ class Receipts:
     def stored(self, partition: int, next_offset: int, outcomes: Iterable[Outcome]) -> None:
         """Say that persist has committed everything below `next_offset`, these outcomes with it."""
         self.passed(partition, next_offset)
+        for tell in self._tellers:
+            tell(partition, next_offset)
         if self._waiting:
             self._tell(outcomes)
+
+    def found(self, write_id: str, outcomes: Iterable[Outcome]) -> None:
+        """Say what the store knows of a write: all parts of it, wherever they were stored."""
+        wanted = self._waiting.get(write_id)
+        if wanted is not None and any(wanted.add(outcome) for outcome in outcomes):
+            del self._waiting[write_id]
+
+    def waiting(self) -> list[str]:
+        """Return the writes that somebody waits for."""
+        return list(self._waiting)
+
+    def on_stored(self, tell: Callable[[int, int], None]) -> Callable[[], None]:
+        """Have `tell(partition, next_offset)` called for what this process stores; returns how to end it."""
+        self._tellers.append(tell)
+        return lambda: self._tellers.remove(tell)
 
     def passed(self, partition: int, next_offset: int) -> None:
         """Say how far persist has come, as the store told it."""

@@ -221,11 +221,17 @@ class KafkaLog:
         return name, partition
 
     def _changed(self, part: str, wrong: str | None) -> None:
+        before = bool(self._trouble)
         if wrong is None:
             self._trouble.pop(part, None)
         else:
             self._trouble[part] = wrong
-        self._tell("; ".join(self._trouble.values()) or None)
+        if self._trouble and not before:
+            logger.warning("Kafka is away: %s", wrong, extra={"action": "log_away"})
+        elif before and not self._trouble:
+            logger.info("Kafka answers again.", extra={"action": "log_back"})
+        if self._trouble or before:
+            self._tell("; ".join(self._trouble.values()) or None)
 
 
 def _no_such(topic: str, partition: int) -> LogRefused:

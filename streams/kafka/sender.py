@@ -126,4 +126,9 @@ async def _end(producer: AIOKafkaProducer) -> None:
             await producer.client.close()
     if task is not None:
         await asyncio.wait([task], timeout=CLOSE)
-    producer._message_accumulator.fail_all(KafkaError("the producer was dropped"))
+    held = producer._message_accumulator
+    batches = [*held._pending_batches, *(batch for waiting in held._batches.values() for batch in waiting)]
+    held.fail_all(KafkaError("the producer was dropped"))
+    for future in (future for batch in batches for future in (batch.future, batch._drain_waiter)):
+        if future.done() and not future.cancelled():
+            future.exception()  # nobody else may ask, and asyncio would complain

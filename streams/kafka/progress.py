@@ -1,0 +1,129 @@
+"""How far persist has come, told between processes: the `receipts` topic, and the store, which knows.
+
+A receipt only wakes: it may be lost or come twice. So it is written with the leader's word alone, nobody
+waits for it, and each process asks the store all the same, four times a second.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Final
+
+import msgspec
+
+from rules.errors import Later
+from storage import offsets
+from storage.store import Store
+from storage.writes import Outcome
+from streams.awaiting import on_loop
+from streams.kafka.log import KafkaLog
+from streams.kafka.poller import Poller
+from streams.kafka.reader import Fetched
+from streams.log import LogError
+from streams.receipts import Receipts
+from streams.topics import RECEIPTS
+
+logger = logging.getLogger(__name__)
+
+ASK_EVERY: Final = 0.25
+LONGEST: Final = 0.5
+MANY: Final = 64 * 1024
+_VERSION: Final = b"\x01"
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(int).decode
+
+
+class Progress:
+    """Tells other processes what this one stored, and this one what others did. Lives on one loop."""
+
+    def __init__(
+        self,
+        log: KafkaLog,
+        store: Store,
+        receipts: Receipts,
+        known: Callable[[str], Awaitable[Sequence[Outcome] | None]],
+    ) -> None:
+        """`known(write_id)` asks the store for a write's outcomes, None while it is not wholly stored."""
+        self._log = log
+        self._store = store
+        self._receipts = receipts
+        self._known = known
+        self._latest: dict[int, int] = {}
+        self._telling: dict[int, asyncio.Future[int]] = {}
+        self._woken = asyncio.Event()
+        self._poller = Poller(log.connection, log.name_of(RECEIPTS))
+
+    async def run(self) -> None:
+        """Tell and listen, for ever."""
+        end = self._receipts.on_stored(self._stored)
+        listening = asyncio.create_task(self._listen(), name="receipts-tail")
+        try:
+            while True:
+                with suppress(Later):
+                    await self._ask()
+                await self._wake()
+        finally:
+            end()
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+            await self._poller.close()
+
+    def _stored(self, partition: int, next_offset: int) -> None:
+        """Say that this process has stored; one message a partition is under way, the newest follows it."""
+        self._latest[partition] = next_offset
+        if partition not in self._telling:
+            self._tell(partition)
+
+    def _tell(self, partition: int) -> None:
+        told = self._latest.pop(partition)
+        sent = self._log.append(RECEIPTS, partition, _VERSION + _encode(told))
+        self._telling[partition] = sent
+        sent.add_done_callback(lambda future: self._told(partition, future))
+
+    def _told(self, partition: int, sent: "asyncio.Future[int]") -> None:
+        failed = sent.cancelled() or sent.exception() is not None
+        del self._telling[partition]
+        if partition in self._latest and not failed:
+            self._tell(partition)
+
+    async def _listen(self) -> None:
+        name = self._log.name_of(RECEIPTS)
+        at = {(name, p): self._log.bounds(RECEIPTS, p)[1] for p in range(self._log.partitions)}
+        while True:
+            self._poller.begin(at, MANY, LONGEST)
+            for place, (offset, one) in (await self._poller.wait(asyncio.Event(), LONGEST)).items():
+                if isinstance(one, Fetched) and offset == at[place]:
+                    for message in one.messages:
+                        at[place] = message.offset + 1
+                        self._heard(place[1], message.payload)
+                elif isinstance(one, LogError):
+                    # kept an hour: who slept longer goes on at the end
+                    with suppress(LogError):
+                        at[place] = (await self._log.measure(RECEIPTS, place[1]))[1]
+
+    def _heard(self, partition: int, payload: bytes) -> None:
+        with suppress(msgspec.DecodeError):
+            self._receipts.passed(partition, _decode(payload.removeprefix(_VERSION)))
+            self._woken.set()
+
+    async def _wake(self) -> None:
+        """Tell who waits what the store says, at each word, until the store is to be asked how far it is."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + ASK_EVERY
+        while (left := end - loop.time()) > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._woken.wait()
+            self._woken.clear()
+            for write_id in self._receipts.waiting():
+                found = await self._known(write_id)
+                if found is not None:
+                    self._receipts.found(write_id, found)
+
+    async def _ask(self) -> None:
+        identity = self._log.identity
+        for place in await on_loop(self._store.read(lambda c: offsets.places(c, identity))):
+            if place.role == "persist":
+                self._receipts.passed(place.partition, place.next)
