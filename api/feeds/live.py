@@ -17,7 +17,7 @@ from rules.names import fold
 from storage import quarantine
 from storage.store import Store
 from streams.awaiting import on_loop
-from streams.log import Log, LogError
+from streams.log import Log, LogAway, LogOutOfRange
 from streams.receipts import ASK_EVERY, Receipts
 from streams.topics import EVENTS
 from streams.wire import read_word
@@ -25,6 +25,8 @@ from streams.wire import read_word
 HELD: Final = 1024 * 1024
 CHUNK: Final = 1024 * 1024
 TOGETHER: Final = 5_000
+AGAIN: Final = 0.5
+"""Seconds until a log that did not answer is asked again."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -109,9 +111,13 @@ class LiveEvents:
         while True:
             self._news[partition].clear()
             try:
-                messages = await self._log.fetch(EVENTS, partition, offset, CHUNK)
-            except LogError:
-                offset = self._log.bounds(EVENTS, partition)[0]
+                try:
+                    messages = await self._log.fetch(EVENTS, partition, offset, CHUNK)
+                except LogOutOfRange:  # trimmed while nobody could read
+                    offset = (await self._log.measure(EVENTS, partition))[0]
+                    continue
+            except LogAway:
+                await asyncio.sleep(AGAIN)
                 continue
             for message in messages:
                 for entry in read_word(message.payload).entries:
