@@ -2,9 +2,11 @@
 
 import shutil
 import time
+from typing import Final
 
 from sqlalchemy import Connection, inspect
 
+from infra.carrier import EMBEDDED
 from infra.database import DATABASE, open_store
 from infra.parts import Part
 from infra.settings import Settings
@@ -14,8 +16,11 @@ from storage.sql import is_postgres
 from storage.sqlite.engine import StoreFailed
 from streams.awaiting import on_loop
 from streams.embedded.log import EmbeddedLog, LogPlan
-from streams.log import LogError, LogLocked
+from streams.log import Log, LogError, LogLocked
 from streams.topics import EVENTS, WRITES
+
+READS: Final = {"persist": WRITES, "judge": EVENTS}
+"""The topic that a role reads; other roles' places are in no topic."""
 
 
 async def problems_with(settings: Settings, adopt: str | None = None) -> list[str]:
@@ -24,6 +29,10 @@ async def problems_with(settings: Settings, adopt: str | None = None) -> list[st
     `adopt` is the identity of the log that the database is to go on with.
     """
     found = _settings(settings)
+    if settings.log != EMBEDDED:
+        from infra.on_kafka import kafka_findings  # not read where nothing needs it
+
+        return found + await kafka_findings(settings, lambda log: _database(settings, log, adopt))
     if not settings.data.exists():
         return found
     plan = LogPlan(settings.data / "log", (WRITES, EVENTS), settings.partitions)
@@ -34,8 +43,7 @@ async def problems_with(settings: Settings, adopt: str | None = None) -> list[st
     except LogError as error:
         return [*found, f"log: {error}"]
     try:
-        if settings.database is not None or (settings.data / DATABASE).exists():
-            found += await _database(settings, log, adopt)
+        found += await _database(settings, log, adopt)
     finally:
         await log.close()
     return found
@@ -61,7 +69,9 @@ def _settings(settings: Settings) -> list[str]:
     return found
 
 
-async def _database(settings: Settings, log: EmbeddedLog, adopt: str | None) -> list[str]:
+async def _database(settings: Settings, log: Log, adopt: str | None) -> list[str]:
+    if settings.database is None and not (settings.data / DATABASE).exists():
+        return []
     store = open_store(settings, Part(time.monotonic))
     try:
         if adopt == log.identity:
@@ -75,7 +85,7 @@ async def _database(settings: Settings, log: EmbeddedLog, adopt: str | None) -> 
         store.close()
 
 
-def _adopt(c: Connection, log: EmbeddedLog) -> None:
+def _adopt(c: Connection, log: Log) -> None:
     """Go on with another log: its places get an epoch of their own, the rules there are stay in force."""
     if identity.current(c) != log.identity:
         identity.log_epoch(c, log.identity, adopt=True)
@@ -88,7 +98,7 @@ def durability(c: Connection) -> list[str]:
     return [f"database: the server's {name} is off; a crash may lose what was stored." for name in off]
 
 
-def _compare(c: Connection, log: EmbeddedLog) -> list[str]:
+def _compare(c: Connection, log: Log) -> list[str]:
     found = durability(c) if is_postgres(c) else []
     if not inspect(c).has_table(identity.LOG.name):
         return found  # no broker was started on it yet
@@ -96,7 +106,9 @@ def _compare(c: Connection, log: EmbeddedLog) -> list[str]:
     if known is not None and known != log.identity:
         found.append(f"log: the database belongs to the log {known}, this one is {log.identity}.")
     for place in offsets.places(c, log.identity):
-        topic = WRITES if place.role == "persist" else EVENTS
+        if place.role not in READS:
+            continue
+        topic = READS[place.role]
         start, end = log.bounds(topic, place.partition)
         if not start <= place.next <= end:
             found.append(

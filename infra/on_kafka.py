@@ -15,6 +15,7 @@ from storage.store import Store
 from storage.writes import Outcome
 from streams.agents.worker import Source, Worker
 from streams.kafka.connection import Connection, Security, servers_of
+from streams.kafka.durability import shortcomings
 from streams.kafka.feeder import Feeder
 from streams.kafka.hold import GroupHold
 from streams.kafka.log import KafkaLog, KafkaPlan
@@ -22,6 +23,7 @@ from streams.kafka.progress import Progress
 from streams.kafka.provision import TopicPlan
 from streams.kafka.sender import Manner
 from streams.kafka.source import source_of
+from streams.log import Log, LogError
 from streams.receipts import Receipts
 from streams.topics import ALERTS, EVENTS, RECEIPTS, WRITES
 
@@ -67,6 +69,27 @@ def kafka_plan(settings: Settings) -> KafkaPlan:
         manner=Manner(compression=codec, patience=settings.kafka_timeout / SECOND),
         quick=frozenset({RECEIPTS}),
     )
+
+
+async def kafka_findings(settings: Settings, compare: Callable[[Log], Awaitable[list[str]]]) -> list[str]:
+    """Return what is less than durable about the log, and what `compare` finds between it and the database.
+
+    Makes nothing: a log that is not there yet is made by the first start.
+    """
+    try:
+        plan = kafka_plan(settings)
+        there, found = await shortcomings(plan)
+        if not there:
+            return found
+        log = await KafkaLog.open(plan)
+    except WrongSetting as error:
+        return [f"settings: {error}"]
+    except LogError as error:
+        return [f"log: {error}"]
+    try:
+        return found + await compare(log)
+    finally:
+        await log.close()
 
 
 @dataclass(frozen=True, slots=True)
