@@ -33,7 +33,7 @@ RETENTION: Final = (
     "have retention.ms: Kafka would delete what is not applied yet. Set it to -1, Sluice trims them itself"
 )
 STAMPS: Final = (
-    "have message.timestamp.type other than LogAppendTime: rules would run on the clocks of processes. Set it "
+    "have message.timestamp.type other than LogAppendTime: rules would run on clients' clocks. Set it "
     "(kafka-configs)"
 )
 
