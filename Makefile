@@ -26,9 +26,10 @@ test: install ## every test that needs no other server
 crash: install ## kill it between every two steps of the road, and ROUNDS=200 times at random
 	@CRASH_ROUNDS=$(or $(ROUNDS),200) $(V)/python -m tests.crash
 
-engines: install ## the tests of the store and of what stands on it, on PostgreSQL, from this machine's binaries
+engines: install ## the tests on PostgreSQL and on Kafka, which it brings up from what this machine has
 	@TEST_POSTGRES=start TEST_DATABASE=postgres $(V)/python -m pytest tests/infra/dev tests/storage \
 		tests/conformance/test_store.py tests/streams/agents tests/api tests/journeys
+	@$(V)/python -m pytest tests/engines
 
 infra: install ## a development Kafka and PostgreSQL; data under ./data, addresses in data/infra.env
 	@$(V)/sluice infra up
