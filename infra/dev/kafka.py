@@ -52,11 +52,16 @@ broker.heartbeat.interval.ms=500
 
 
 class Kafka:
-    """The Kafka of one data directory. Its methods block; call them off the event loop."""
+    """The Kafka of one data directory. Its methods block; call them off the event loop.
+
+    `more` are lines for its properties; of a property that is there twice the last one counts. They may
+    name `{port}`, `{controller}` and `{directory}`.
+    """
 
     name = "kafka"
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, more: str = "") -> None:
+        self._properties = PROPERTIES + more
         self._data = data.absolute()
         self._directory = self._data / "kafka"
         self._pid = self._data / "kafka.pid"
@@ -75,7 +80,7 @@ class Kafka:
         kept = self._kept()
         if self.pid is None:
             properties = self._directory / "server.properties"
-            filled = PROPERTIES.format(**kept, directory=self._directory / "data")
+            filled = self._properties.format(**kept, directory=self._directory / "data")
             properties.write_text(filled)
             if not (self._directory / "data" / "meta.properties").exists():
                 self._format(properties, kept["cluster"])
