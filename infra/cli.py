@@ -51,8 +51,8 @@ def serve(host: Host = None, port: Port = None, data: Data = None) -> None:
     # the database holds what signs webhooks, and records that are nobody else's business
     os.umask(0o077)
     settings = _settings(host=host, port=port, data=data)
-    given = settings.admin_token
-    configure(settings.log_format, sys.stderr, () if given is None else (given.get_secret_value(),))
+    secrets = [s.get_secret_value() for s in (settings.admin_token, settings.kafka_password) if s is not None]
+    configure(settings.log_format, sys.stderr, secrets)
     raise typer.Exit(uvloop.run(_serve(settings)))
 
 

@@ -167,7 +167,8 @@ class KafkaLog:
         goals = {place: below[partition] for partition, place in places.items()}
         if older_than is not None and goals:
             young = await self._reader.offsets(dict.fromkeys(goals, older_than))
-            goals = {place: min(goal, young[place]) for place, goal in goals.items() if young[place] >= 0}
+            # -1: there is none as young
+            goals = {p: goal if young[p] < 0 else min(goal, young[p]) for p, goal in goals.items()}
         goals = {place: goal for place, goal in goals.items() if goal > self._ends.start(place)}
         if goals:
             before = self._ends.size(topic)
