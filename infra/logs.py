@@ -7,6 +7,7 @@ from libraries has no action of ours and is given `library`.
 import re
 from collections.abc import Collection
 from logging import (
+    CRITICAL,
     INFO,
     WARNING,
     Filter,
@@ -30,11 +31,11 @@ _HIDDEN: Final = "…"
 _QUIET: Final = (
     "faust",
     "mode",
-    "aiokafka",
     "uvicorn",
     "kafka",
     "alembic",
-    "streams.embedded.transport",  # what Faust says of our transport
+    "streams.embedded.transport",  # what Faust says of our transports
+    "streams.kafka.transport",
 )
 _NAMES: Final = r"(?:proxy-)?authorization|x-api-key|token|access_token|api_key|secret|password"
 _SECRET_NAME = re.compile(_NAMES, re.IGNORECASE)
@@ -134,8 +135,8 @@ def _message(record: LogRecord) -> str:
 def configure(log_format: LogFormat, stream: TextIO, secrets: Collection[str] = ()) -> None:
     """Send every log record of the process to `stream`, in place of what was configured before.
 
-    `auto` is plain lines where `stream` is a terminal, else JSON. Libraries are heard from warnings on,
-    and uvicorn's access log is off: it would print query strings.
+    `auto` is plain lines where `stream` is a terminal, else JSON. Libraries are heard from warnings on
+    (aiokafka hardly), and uvicorn's access log is off: it would print query strings.
     """
     handler = StreamHandler(stream)
     plain = log_format == "plain" or (log_format == "auto" and stream.isatty())
@@ -148,6 +149,8 @@ def configure(log_format: LogFormat, stream: TextIO, secrets: Collection[str] = 
     root.setLevel(INFO)
     for name in _QUIET:
         getLogger(name).setLevel(WARNING)
+    # ten lines a second while the brokers are away, of which the log tells once
+    getLogger("aiokafka").setLevel(CRITICAL)
     access = getLogger("uvicorn.access")
     access.handlers.clear()
     access.propagate = False
