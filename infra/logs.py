@@ -7,7 +7,6 @@ from libraries has no action of ours and is given `library`.
 import re
 from collections.abc import Collection
 from logging import (
-    CRITICAL,
     INFO,
     WARNING,
     Filter,
@@ -27,10 +26,13 @@ LogFormat = Literal["auto", "json", "plain"]
 MAX_CHARS: Final = 8_000
 """Longer messages and tracebacks are cut: a log line must not cost more than what it tells of."""
 
+REPEATED_AFTER: Final = 10.0
+
 _HIDDEN: Final = "…"
 _QUIET: Final = (
     "faust",
     "mode",
+    "aiokafka",
     "uvicorn",
     "kafka",
     "alembic",
@@ -124,6 +126,27 @@ class Redaction(Filter):
         return _HIDDEN if _SECRET_NAME.fullmatch(name) else self._clean(str(value))
 
 
+class Repeats(Filter):
+    """Lets a line of aiokafka's pass every ten seconds.
+
+    While the brokers are away each of its clients says the same ten times a second; the log says it once.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, int], float] = {}
+
+    def filter(self, record: LogRecord) -> bool:
+        """Return whether the line's place in the code was silent for that long."""
+        if not record.name.startswith("aiokafka"):
+            return True
+        place = (record.pathname, record.lineno)
+        if record.created - self._said.get(place, 0.0) < REPEATED_AFTER:
+            return False
+        self._said[place] = record.created
+        return True
+
+
 def _message(record: LogRecord) -> str:
     try:
         return record.getMessage()
@@ -135,12 +158,13 @@ def _message(record: LogRecord) -> str:
 def configure(log_format: LogFormat, stream: TextIO, secrets: Collection[str] = ()) -> None:
     """Send every log record of the process to `stream`, in place of what was configured before.
 
-    `auto` is plain lines where `stream` is a terminal, else JSON. Libraries are heard from warnings on
-    (aiokafka hardly), and uvicorn's access log is off: it would print query strings.
+    `auto` is plain lines where `stream` is a terminal, else JSON. Libraries are heard from warnings on,
+    aiokafka's every ten seconds, and uvicorn's access log is off: it would print query strings.
     """
     handler = StreamHandler(stream)
     plain = log_format == "plain" or (log_format == "auto" and stream.isatty())
     handler.setFormatter(_plain() if plain else _json())
+    handler.addFilter(Repeats())
     handler.addFilter(Redaction(secrets))
     root = getLogger()
     for old in list(root.handlers):
@@ -149,8 +173,6 @@ def configure(log_format: LogFormat, stream: TextIO, secrets: Collection[str] = 
     root.setLevel(INFO)
     for name in _QUIET:
         getLogger(name).setLevel(WARNING)
-    # ten lines a second while the brokers are away, of which the log tells once
-    getLogger("aiokafka").setLevel(CRITICAL)
     access = getLogger("uvicorn.access")
     access.handlers.clear()
     access.propagate = False

@@ -1,7 +1,7 @@
 """What is particular about a broker whose log is Kafka: its plan from the settings, and its groups."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -12,7 +12,6 @@ from infra.parts import Part
 from infra.settings import Settings, WrongSetting
 from infra.work import cancelled
 from storage.store import Store
-from storage.writes import Outcome
 from streams.agents.worker import Source, Worker
 from streams.kafka.connection import Connection, Security, servers_of
 from streams.kafka.durability import shortcomings
@@ -133,7 +132,6 @@ def start_word(
     carrier: Carrier,
     store: Store,
     receipts: Receipts,
-    known: Callable[[str], Awaitable[Sequence[Outcome] | None]],
     judge: Worker,
 ) -> Callable[[], None]:
     """Start what processes tell each other and outside readers; return what wakes the feeder of `alerts`.
@@ -144,7 +142,7 @@ def start_word(
     assert isinstance(log, KafkaLog), "only on Kafka is anybody else told"
     feeder = Feeder(log, store, carrier.hold("judge", 0), lambda: judge.applied(0) is not None)
     for name, running in (
-        ("receipts", Progress(log, store, receipts, known).run()),
+        ("receipts", Progress(log, store, receipts).run()),
         ("alerts feeder", feeder.run()),
     ):
         task = asyncio.create_task(running, name=name)

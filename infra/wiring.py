@@ -141,7 +141,7 @@ async def start(settings: Settings, lifecycle: Lifecycle, out: TextIO = sys.stdo
     if carrier.shared:
         from infra.on_kafka import start_word  # not read where nothing needs it
 
-        woken.append(start_word(lifecycle, carrier, store, receipts, outcomes.known, workers["judge"]))
+        woken.append(start_word(lifecycle, carrier, store, receipts, workers["judge"]))
     publisher = Publisher(log, backlog, settings.limits().envelope_bytes, settings.linger / 1e9)
     pressure = Pressure(backlog, lambda: shutil.disk_usage(settings.data).free, settings.free_disk)
     inflight = Inflight(settings.max_inflight)

@@ -9,6 +9,7 @@ process, for everybody together.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from rules.errors import Later
@@ -42,6 +43,7 @@ class Receipts:
         self._held: set[_Held] = set()
         self._ask = ask
         self._asking: asyncio.Task[None] | None = None
+        self._word = asyncio.Event()
 
     def expect(self, write_id: str, parts: int) -> "asyncio.Future[list[Outcome]]":
         """Return a future of the outcomes of all parts of a write. Call before it is appended.
@@ -66,15 +68,10 @@ class Receipts:
         if self._waiting:
             self._tell(outcomes)
 
-    def found(self, write_id: str, outcomes: Iterable[Outcome]) -> None:
-        """Say what the store knows of a write: all parts of it, wherever they were stored."""
-        wanted = self._waiting.get(write_id)
-        if wanted is not None and any(wanted.add(outcome) for outcome in outcomes):
-            del self._waiting[write_id]
-
-    def waiting(self) -> list[str]:
-        """Return the writes that somebody waits for."""
-        return list(self._waiting)
+    def heard(self, partition: int, next_offset: int) -> None:
+        """Say how far another process has come: whoever waits here is asked for at once."""
+        self.passed(partition, next_offset)
+        self._word.set()
 
     def on_stored(self, tell: Callable[[int, int], None]) -> Callable[[], None]:
         """Have `tell(partition, next_offset)` called for what this process stores; returns how to end it."""
@@ -127,10 +124,14 @@ class Receipts:
             self._asking = asyncio.create_task(self._ask_on(self._ask), name="receipts")
 
     async def _ask_on(self, ask: Ask) -> None:
-        """Ask while anybody waits, for those who have waited since the time before."""
+        """Ask while anybody waits: at another process's word for all, else for who waited the time before."""
         before: set[str] = set()
         while self._waiting or self._held:
-            await asyncio.sleep(ASK_EVERY)
+            self._word.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(ASK_EVERY):
+                    await self._word.wait()
+                    before = set(self._waiting)
             overdue = [write_id for write_id in self._waiting if write_id in before][:ASKED]
             before = set(self._waiting)
             if not overdue and not self._held:

@@ -190,7 +190,9 @@ def _app(worker: Worker, source: Source, directory: Path) -> faust.App:
     # every imported module up: a third of a second of a start.
     chunks = app.topic(source.topic, value_type=None, value_serializer="raw", key_serializer="raw")
     make: Any = app.conf.Agent
-    agent = make(consume, name=source.group, app=app, channel=chunks, concurrency=1, on_error=app._on_agent_error)
+    agent = make(
+        consume, name=source.group, app=app, channel=chunks, concurrency=1, on_error=app._on_agent_error
+    )
     app.agents[agent.name] = agent
     app.topics.beacon.add(agent)
     return app

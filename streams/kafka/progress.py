@@ -1,12 +1,13 @@
 """How far persist has come, told between processes: the `receipts` topic, and the store, which knows.
 
-A receipt only wakes: it may be lost or come twice. So it is written with the leader's word alone, nobody
-waits for it, and each process asks the store all the same, four times a second.
+A receipt only wakes: it may be lost or come twice. So it is written with the leader's word alone and nobody
+waits for it; and each process asks the store all the same, once a second and, while anybody waits, oftener
+(`streams.receipts`).
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+import secrets
 from contextlib import suppress
 from typing import Final
 
@@ -15,7 +16,6 @@ import msgspec
 from rules.errors import Later
 from storage import offsets
 from storage.store import Store
-from storage.writes import Outcome
 from streams.awaiting import on_loop
 from streams.kafka.log import KafkaLog
 from streams.kafka.poller import Poller
@@ -26,44 +26,46 @@ from streams.topics import RECEIPTS
 
 logger = logging.getLogger(__name__)
 
-ASK_EVERY: Final = 0.25
+ASK_EVERY: Final = 1.0
 LONGEST: Final = 0.5
 MANY: Final = 64 * 1024
 _VERSION: Final = b"\x01"
 
+
+class _Receipt(msgspec.Struct, array_like=True, frozen=True):
+    """Who stored, and the offset below which everything in the message's partition is."""
+
+    process: bytes
+    next: int
+
+
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(int).decode
+_decode = msgspec.msgpack.Decoder(_Receipt).decode
 
 
 class Progress:
     """Tells other processes what this one stored, and this one what others did. Lives on one loop."""
 
-    def __init__(
-        self,
-        log: KafkaLog,
-        store: Store,
-        receipts: Receipts,
-        known: Callable[[str], Awaitable[Sequence[Outcome] | None]],
-    ) -> None:
-        """`known(write_id)` asks the store for a write's outcomes, None while it is not wholly stored."""
+    def __init__(self, log: KafkaLog, store: Store, receipts: Receipts) -> None:
         self._log = log
         self._store = store
         self._receipts = receipts
-        self._known = known
+        self._us = secrets.token_bytes(8)
         self._latest: dict[int, int] = {}
         self._telling: dict[int, asyncio.Future[int]] = {}
-        self._woken = asyncio.Event()
         self._poller = Poller(log.connection, log.name_of(RECEIPTS))
 
     async def run(self) -> None:
-        """Tell and listen, for ever."""
+        """Tell, listen and ask, for ever."""
         end = self._receipts.on_stored(self._stored)
         listening = asyncio.create_task(self._listen(), name="receipts-tail")
         try:
             while True:
                 with suppress(Later):
                     await self._ask()
-                await self._wake()
+                await asyncio.wait({listening}, timeout=ASK_EVERY)
+                if listening.done():
+                    listening.result()
         finally:
             end()
             listening.cancel()
@@ -77,8 +79,8 @@ class Progress:
             self._tell(partition)
 
     def _tell(self, partition: int) -> None:
-        told = self._latest.pop(partition)
-        sent = self._log.append(RECEIPTS, partition, _VERSION + _encode(told))
+        receipt = _Receipt(self._us, self._latest.pop(partition))
+        sent = self._log.append(RECEIPTS, partition, _VERSION + _encode(receipt))
         self._telling[partition] = sent
         sent.add_done_callback(lambda future: self._told(partition, future))
 
@@ -105,22 +107,9 @@ class Progress:
 
     def _heard(self, partition: int, payload: bytes) -> None:
         with suppress(msgspec.DecodeError):
-            self._receipts.passed(partition, _decode(payload.removeprefix(_VERSION)))
-            self._woken.set()
-
-    async def _wake(self) -> None:
-        """Tell who waits what the store says, at each word, until the store is to be asked how far it is."""
-        loop = asyncio.get_running_loop()
-        end = loop.time() + ASK_EVERY
-        while (left := end - loop.time()) > 0:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(left):
-                    await self._woken.wait()
-            self._woken.clear()
-            for write_id in self._receipts.waiting():
-                found = await self._known(write_id)
-                if found is not None:
-                    self._receipts.found(write_id, found)
+            receipt = _decode(payload.removeprefix(_VERSION))
+            if receipt.process != self._us:
+                self._receipts.heard(partition, receipt.next)
 
     async def _ask(self) -> None:
         identity = self._log.identity

@@ -11,12 +11,13 @@ from rules.envelope import EVENT, PERSIST
 from storage import offsets
 from storage.offsets import Token
 from storage.writes import Outcome
+from streams import receipts as receipts_module
 from streams.awaiting import on_loop
 from streams.kafka import progress
 from streams.kafka.log import KafkaLog
 from streams.kafka.progress import Progress
 from streams.kafka.provision import TopicPlan
-from streams.receipts import Receipts
+from streams.receipts import Receipts, Told
 from streams.topics import EVENTS, RECEIPTS, WRITES
 from tests.engines.kafka_stage import a_plan, opened
 from tests.stage.patience import eventually
@@ -26,29 +27,26 @@ TOPICS = (TopicPlan(WRITES), TopicPlan(EVENTS), TopicPlan(RECEIPTS, 3_600_000))
 OUTCOME = Outcome("w1", 0, 1, "w", "d", 1, PERSIST | EVENT, 1, 0, 0)
 
 
-async def nothing(_: str) -> Sequence[Outcome] | None:
-    return None
-
-
 async def test_a_receipt_reaches_another_process_before_it_asks_the_store(
     data: Path, servers: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(progress, "ASK_EVERY", 60.0)
+    monkeypatch.setattr(receipts_module, "ASK_EVERY", 60.0)
     plan = a_plan(servers, topics=TOPICS, quick=frozenset({RECEIPTS}))
     with database(data / "sluice.db") as store:
         async with opened(plan) as storing, opened(plan) as waiting:
-            here, there = Receipts(4), Receipts(4)
-            known: dict[str, list[Outcome]] = {}
 
-            async def ask(write_id: str) -> Sequence[Outcome] | None:
-                return known.get(write_id)
+            async def ask(write_ids: Sequence[str]) -> Told:
+                return Told([OUTCOME] if stored and "w1" in write_ids else [], [])
 
+            stored = False
+            here, there = Receipts(4), Receipts(4, ask)
             running = [
-                asyncio.create_task(Progress(storing, store, here, nothing).run()),
-                asyncio.create_task(Progress(waiting, store, there, ask).run()),
+                asyncio.create_task(Progress(storing, store, here).run()),
+                asyncio.create_task(Progress(waiting, store, there).run()),
             ]
             answered = there.expect("w1", 1)
-            known["w1"] = [OUTCOME]
+            stored = True
 
             def stored_and_heard() -> bool:
                 # the one that listens has begun by and by: a receipt of before is not for it
@@ -68,7 +66,7 @@ async def test_what_no_receipt_told_the_store_tells(data: Path, servers: str) ->
     with database(data / "sluice.db") as store:
         async with opened(plan) as log:
             receipts = Receipts(4)
-            running = asyncio.create_task(Progress(log, store, receipts, nothing).run())
+            running = asyncio.create_task(Progress(log, store, receipts).run())
             await stored_up_to(store, log, 3, 17)
             await eventually(lambda: receipts.committed(3) == 17, 30.0)
             running.cancel()

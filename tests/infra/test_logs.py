@@ -220,3 +220,16 @@ def test_every_action_in_the_code_is_one_of_the_list() -> None:
     found = [place for path in SOURCES for place in actions(path)]
     assert found
     assert [place for place in found if place[2] not in get_args(Action)] == []
+
+
+def test_what_aiokafka_repeats_is_heard_once_and_what_is_new_at_once() -> None:
+    out = lines("plain")
+    for number in range(50):
+        logging.getLogger("aiokafka").error("Unable connect to node with id %d", number)
+    logging.getLogger("aiokafka.consumer").warning("Heartbeat failed")
+    for number in range(3):
+        logging.getLogger("streams.agents").warning("tried again %d", number)
+    told = out.getvalue().splitlines()
+    assert len(told) == 5
+    assert told[0].endswith("Unable connect to node with id 0")
+    assert told[1].endswith("Heartbeat failed")

@@ -152,3 +152,22 @@ async def test_a_question_names_a_bounded_number_of_writes(monkeypatch: pytest.M
     receipts = Receipts(1, kept)
     await asyncio.wait_for(asyncio.gather(*(receipts.expect(str(n), 1) for n in range(7))), 5)
     assert kept.asked == [["0", "1", "2"], ["3", "4", "5"], ["6"]]
+
+
+async def test_word_of_another_process_has_the_store_asked_at_once_for_all_who_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streams.receipts.ASK_EVERY", 60.0)
+    asked: list[list[str]] = []
+
+    async def ask(write_ids: Sequence[str]) -> Told:
+        asked.append(list(write_ids))
+        return Told([outcome("b")], [])
+
+    receipts = Receipts(2, ask)
+    first, second = receipts.expect("a", 1), receipts.expect("b", 1)
+    await asyncio.sleep(0)
+    receipts.heard(1, 7)
+    assert await asyncio.wait_for(second, 10) == [outcome("b")]
+    assert asked == [["a", "b"]]
+    assert (receipts.committed(1), first.done()) == (7, False)
