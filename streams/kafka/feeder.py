@@ -1,8 +1,9 @@
 """The `alerts` topic: every stored notification, for those who read Kafka directly (streams/kafka/topics.md).
 
 It is fed from the store, so that nothing that was raised is missing, in the order of the store's feed. Its
-place in that feed is a row like the agents' own, held by the same right, so one process feeds at a time. A
-crash between the append and the commit repeats some: their ids tell.
+place is a row like the agents' own, held by the same right, so one process feeds at a time: `last` is the
+place in the feed, `next` counts what was told. A crash between the append and the commit repeats some: their
+ids tell.
 """
 
 import asyncio
@@ -81,12 +82,12 @@ class Feeder:
             self._place = await take_over(self._store, self._log, ROLE, 0, self._hold, 0)
         place = self._place
         told = await on_loop(
-            self._store.read(lambda c: alerts.feed_of_all(c, place.next, TOGETHER, TOGETHER_BYTES))
+            self._store.read(lambda c: alerts.feed_of_all(c, place.last[2], TOGETHER, TOGETHER_BYTES))
         )
         if not told:
             return False
         await asyncio.gather(*(self._append(one) for one in told))
-        after = replace(place, next=told[-1].seq)
+        after = replace(place, next=place.next + len(told), last=(0, 0, told[-1].seq))
 
         def body(c: Connection) -> None:
             offsets.lock(c, place, place.next)
