@@ -52,7 +52,6 @@ class Sender:
         self._changed = changed
         self._producer: AIOKafkaProducer | None = None
         self._making: asyncio.Task[None] | None = None
-        self._endings: set[asyncio.Task[None]] = set()
 
     @property
     def producer(self) -> AIOKafkaProducer | None:
@@ -69,10 +68,7 @@ class Sender:
             return
         self._producer = None
         self._changed(f"{self._topic}: {why}")
-        ending = asyncio.create_task(_end(producer))
-        self._endings.add(ending)
-        ending.add_done_callback(self._endings.discard)
-        self._making = asyncio.create_task(self._make())
+        self._making = asyncio.create_task(self._replace(producer))
 
     async def close(self) -> None:
         """End the producer; what it holds is unknown then."""
@@ -82,9 +78,10 @@ class Sender:
         producer, self._producer = self._producer, None
         if producer is not None:
             await _end(producer)
-        await asyncio.gather(*self._endings)
 
-    async def _make(self) -> None:
+    async def _replace(self, producer: AIOKafkaProducer) -> None:
+        # first the end, or what the old one still sends could come after what the new one did
+        await _end(producer)
         while True:
             try:
                 producer = await self._made()

@@ -83,9 +83,17 @@ class Thread(driver.AIOKafkaConsumerThread):
         )
 
     def stay(self) -> None:
-        """Say that this worker polls. Only a number is set, so any thread may."""
-        with self._ensure_consumer()._subscription.fetch_context():
+        """Say that this worker polls. Only a number is set, so any thread may.
+
+        Raises: KafkaError, where the member has given up: aiokafka tells it to whoever fetches, and then
+        neither answers heartbeats nor joins again.
+        """
+        consumer = self._ensure_consumer()
+        with consumer._subscription.fetch_context():
             pass
+        given_up: KafkaError | None = consumer._coordinator._pending_exception
+        if given_up is not None:
+            raise given_up
 
     async def tell(self, offsets: Mapping[TP, int], within: float) -> bool:
         """Commit offsets; return whether Kafka took them. Never waits longer than that, never raises."""

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.errors import KafkaError
 
 from rules.signals import SilentMeter
 from storage import offsets
@@ -124,6 +126,22 @@ async def test_a_worker_without_room_holds_little_and_stays_in_its_group(
         step.gate.set()
         await eventually(lambda: len(step.applied) == 40, DEADLINE)
         assert hold.generation == generation
+        await worker.stop()
+
+
+async def test_a_member_that_has_given_up_ends_its_worker_instead_of_falling_silent(
+    data: Path, servers: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(a_plan(servers)) as log:
+        worker, _ = await told_worker(log, ToldStep(), data / "faust")
+
+        async def refused(_: object) -> bool:
+            raise KafkaError("Unexpected exception in heartbeat task")
+
+        monkeypatch.setattr(GroupCoordinator, "_do_heartbeat", refused)
+        with pytest.raises(RuntimeError, match="heartbeat task"):
+            await asyncio.wait_for(worker.ended(), DEADLINE)
+        monkeypatch.undo()
         await worker.stop()
 
 

@@ -42,14 +42,16 @@ async def test_a_killed_broker_loses_nothing_acknowledged_and_the_log_recovers_a
         log.watched_by(said.append)
         ended: dict[bytes, LogError | int] = {}
 
-        async def write(worker: int) -> None:
+        async def write(writer: int) -> None:
             n = 0
             while not stop.is_set():
-                payload = f"{worker}/{n}".encode()
-                ended[payload] = await tried(log, WRITES, worker % 4, payload)
+                payload = f"{writer}/{n}".encode()
+                ended[payload] = await tried(log, WRITES, writer % 4, payload)
                 await asyncio.sleep(0 if isinstance(ended[payload], int) else 0.1)
                 n += 1
+            counts[writer] = n
 
+        counts: dict[int, int] = {}
         stop = asyncio.Event()
         writers = [asyncio.create_task(write(n)) for n in range(8)]
         await eventually(lambda: len(ended) > 500, DEADLINE)
@@ -71,6 +73,12 @@ async def test_a_killed_broker_loses_nothing_acknowledged_and_the_log_recovers_a
             elif isinstance(end, LogRefused):
                 assert there is None, f"{payload!r} was refused: {end}"
         assert any(isinstance(end, LogUnknown) for end in ended.values())
+        for payload, end in ended.items():
+            writer, n = (int(part) for part in payload.split(b"/"))
+            landed = kept[writer % 4].get(payload)
+            if isinstance(end, LogUnknown) and landed is not None:
+                behind = [ended[b"%d/%d" % (writer, m)] for m in range(n + 1, counts[writer])]
+                assert all(landed < o for o in behind if isinstance(o, int)), f"{payload!r} came too late"
 
 
 async def test_an_append_whose_end_is_not_seen_is_unknown_and_nothing_comes_out_of_turn_after(
@@ -91,6 +99,22 @@ async def test_an_append_whose_end_is_not_seen_is_unknown_and_nothing_comes_out_
         assert kept.count(b"before") == kept.count(b"after") == 1
         assert kept.count(b"unknown") <= 1
         assert b"refused" not in kept
+
+
+async def test_what_was_given_up_while_the_broker_was_down_does_not_land_once_it_is_back(
+    kafka: Kafka, servers: str
+) -> None:
+    async with opened(a_plan(servers, partitions=1)) as log:
+        await log.append(WRITES, 0, b"before")
+        kill(kafka)
+        await eventually(lambda: kafka.pid is None, DEADLINE)
+        assert isinstance(await tried(log, WRITES, 0, b"given up"), LogUnknown)
+        await start(kafka)
+        await eventually(lambda: appended(log, b"after"), DEADLINE)
+        for _ in range(20):
+            await log.append(WRITES, 0, b"after")
+            await asyncio.sleep(0.1)
+        assert {m.payload for m in await read_all(log, WRITES, 0, 1_000_000)} == {b"before", b"after"}
 
 
 async def test_one_roles_unknown_append_ends_nothing_of_another_role(kafka: Kafka, servers: str) -> None:
