@@ -49,6 +49,7 @@ ALERT_NOT_FOUND = _code("alert_not_found", 404, "There is no such alert.")
 SUBSCRIPTION_NOT_FOUND = _code("subscription_not_found", 404, "There is no such subscription.")
 WRITE_NOT_FOUND = _code("write_not_found", 404, "No write was given this id in the last 7 days.")
 QUARANTINE_NOT_FOUND = _code("quarantine_not_found", 404, "There is no such record in quarantine.")
+JOB_NOT_FOUND = _code("job_not_found", 404, "There is no such job.")
 METHOD_NOT_ALLOWED = _code("method_not_allowed", 405, "This address does not take this method.")
 TAKEN = _code("taken", 409, "The name is taken.")
 VERSION_CONFLICT = _code("version_conflict", 409, "Somebody else changed it meanwhile.", retriable=True)
@@ -59,6 +60,7 @@ SUBSCRIPTION_DISABLED = _code(
     "subscription_disabled", 409, "The subscription is disabled; enable it, and it delivers what it owes."
 )
 ALREADY_RESOLVED = _code("already_resolved", 409, "The alert is resolved; there is nothing to acknowledge.")
+JOB_STATE = _code("job_state", 409, "The job is in a state that does not allow this.")
 BODY_TOO_LARGE = _code("body_too_large", 413, "The body is larger than the limit.")
 UNSUPPORTED_ENCODING = _code("unsupported_encoding", 415, "This Content-Encoding is not supported.")
 UNSUPPORTED_TYPE = _code("unsupported_type", 415, "This Content-Type is not supported here.")
@@ -83,9 +85,11 @@ TARGET_REFUSED = _code("target_refused", 422, "Webhooks may not go to this addre
 
 # A record among others
 ALL_REFUSED = _code("all_refused", 422, "No record of the write was accepted.")
+LOAD_FAILED = _code("load_failed", 422, "The load ended without storing its records.")
 ATOMIC_REFUSED = _code("atomic_refused", 422, "A record was refused, and atomic=true refuses all with it.")
 NOT_AN_OBJECT = _code("not_an_object", 422, "A record must be a JSON object.")
 BAD_LINE = _code("bad_line", 422, "The line is no JSON object, or no line protocol.")
+BAD_ROW = _code("bad_row", 422, "The row of a CSV can't be read, or does not fit its header.")
 BAD_FIELD_NAME = _code("bad_field_name", 422, "A property has a name that is not allowed.")
 WRONG_TYPE = _code("wrong_type", 422, "A value has another type than its column.")
 SCHEMA_VIOLATION = _code("schema_violation", 422, "A value breaks a rule of the dataset's schema.")

@@ -56,8 +56,7 @@ def decode(body: bytes, content_type: bytes | None, limits: Limits) -> Decoded:
     Raises: Problem(bad_json) with the byte where it breaks, Problem(unsupported_type).
     """
     kind = b"" if content_type is None else content_type.partition(b";")[0].strip().lower()
-    # a regex takes twenty times as long for the same answer
-    plain = b"\\u0000" not in body and _LONG not in body.translate(_DIGITS_AS_ZERO)
+    plain = is_plain(body)
     if kind in _NDJSON:
         return _lines(body, plain, limits)
     if kind not in _TRIED and kind != b"application/json" and not kind.endswith(b"+json"):
@@ -76,6 +75,12 @@ def decode(body: bytes, content_type: bytes | None, limits: Limits) -> Decoded:
     raise Problem(BAD_JSON, "The body is JSON, but neither an object nor an array of objects.")
 
 
+def is_plain(body: bytes) -> bool:
+    """Return whether a text holds no run of 16 digits, no U+0000 and no escape of one."""
+    # a regex takes twenty times as long for the same answer
+    return b"\\u0000" not in body and b"\0" not in body and _LONG not in body.translate(_DIGITS_AS_ZERO)
+
+
 def parse_json(body: bytes) -> Any:
     """Return a JSON text as values.
 
@@ -86,7 +91,7 @@ def parse_json(body: bytes) -> Any:
     try:
         return _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        code, message = _words(error, body)
+        code, message = words_of(error, body)
         raise Problem(code, message) from error
 
 
@@ -124,13 +129,13 @@ def _lines(body: bytes, plain: bool, limits: Limits) -> Decoded:
         try:
             records.append(_decode(line))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            refusals.add(Refusal(index, "", BAD_LINE, _words(error, line)[1] if refusals.room else ""))
+            refusals.add(Refusal(index, "", BAD_LINE, words_of(error, line)[1] if refusals.room else ""))
         else:
             indexes.append(index)
     return Decoded(records, plain, indexes if refusals.count else None, refusals.first, refusals.count)
 
 
-def _words(error: Exception, body: bytes) -> tuple[Code, str]:
+def words_of(error: Exception, body: bytes) -> tuple[Code, str]:
     """Return what is wrong with a text that is no JSON, and where."""
     if isinstance(error, RecursionError):
         return TOO_DEEP, "The JSON is nested deeper than the limit."
