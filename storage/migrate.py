@@ -13,6 +13,7 @@ from storage import (
     idempotency,
     identity,
     instances,
+    jobs,
     offsets,
     quarantine,
     revision,
@@ -30,6 +31,7 @@ MODULES: Final = (
     idempotency,
     identity,
     instances,
+    jobs,
     offsets,
     quarantine,
     revision,
@@ -45,7 +47,7 @@ START_LOCK: Final = 0x51_01_CE
 """The advisory lock that one start at a time holds: any number that nobody else uses."""
 
 START_SECONDS: Final = 60
-HEAD: Final = "0004"
+HEAD: Final = "0005"
 
 
 class DatabaseError(Exception):
