@@ -17,7 +17,7 @@ from storage.sqlite.engine import StoreFailed
 from streams.awaiting import on_loop
 from streams.embedded.log import EmbeddedLog, LogPlan
 from streams.log import Log, LogError, LogLocked
-from streams.topics import EVENTS, WRITES
+from streams.topics import EVENTS, TOPICS, WRITES
 
 READS: Final = {"persist": WRITES, "judge": EVENTS}
 """The topic that a role reads; other roles' places are in no topic."""
@@ -35,7 +35,7 @@ async def problems_with(settings: Settings, adopt: str | None = None) -> list[st
         return found + await kafka_findings(settings, lambda log: _database(settings, log, adopt))
     if not settings.data.exists():
         return found
-    plan = LogPlan(settings.data / "log", (WRITES, EVENTS), settings.partitions)
+    plan = LogPlan(settings.data / "log", TOPICS, settings.partitions)
     try:
         log = await EmbeddedLog.open(plan, lambda: time.time_ns() // 1_000_000)
     except LogLocked:

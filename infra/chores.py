@@ -22,7 +22,7 @@ from streams.catalogue import Catalogue
 from streams.endings import Endings
 from streams.log import Log, LogError
 from streams.retention import Retention
-from streams.topics import EVENTS, WRITES
+from streams.topics import EVENTS, TOPICS, WRITES
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ class Chores:
         self.meter.gauge("deliveries_due", waiting)
 
     def _measure(self) -> None:
-        for topic in (WRITES, EVENTS):
+        for topic in TOPICS:
             self.meter.gauge("log_bytes", self.log.size(topic), topic=topic)
         for partition in range(self.log.partitions):
             self.meter.gauge("backlog_bytes", self.backlog.size(partition), partition=str(partition))

@@ -56,6 +56,11 @@ class Publisher:
         self._lanes = [_Lane() for _ in range(log.partitions)]
         self._loop = asyncio.get_running_loop()
 
+    @property
+    def partitions(self) -> int:
+        """How many partitions there are."""
+        return len(self._lanes)
+
     def publish(
         self, partition: int, entry: bytes, workspace: str, *, alone: bool = False
     ) -> "asyncio.Future[int]":

@@ -14,6 +14,10 @@ EVENTS: Final = "events"
 RECEIPTS: Final = "receipts"
 ALERTS: Final = "alerts"
 """The last two are for processes apart and for outside readers: they are there on Kafka only."""
+UPLOADS: Final = "uploads"
+
+TOPICS: Final = (WRITES, EVENTS, UPLOADS)
+"""The topics of an embedded log."""
 
 
 def partitions_of(dataset: Dataset, partitions: int) -> list[int]:
