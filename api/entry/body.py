@@ -41,7 +41,7 @@ async def receive_body(
     size = 0
     begun: float | None = None
     while True:
-        message = await _timely(receive)
+        message = await next_piece(receive)
         if message["type"] == "http.disconnect":
             raise GoneError
         part = message.get("body", b"")
@@ -74,8 +74,8 @@ def _keeping_up(begun: float | None, size: int) -> float:
 
 
 @coroutine
-def _timely(receive: Receive) -> Generator[Any, None, MutableMapping[str, Any]]:
-    """Return the next piece, or say that it did not come.
+def next_piece(receive: Receive) -> Generator[Any, None, MutableMapping[str, Any]]:
+    """Return the next piece of a body, or say that it did not come.
 
     What is there already costs no timer: the call is driven by hand up to where it has to wait.
     """

@@ -7,6 +7,7 @@ from fastapi import Request
 from api.decode.records import parse_json
 from api.entry.body import receive_body
 from api.entry.params import Params
+from api.lane.door import Request as LaneRequest
 from api.services import Services
 from rules.errors import BAD_JSON, Problem
 from rules.token import Scope, Token
@@ -49,6 +50,13 @@ def params_of(request: Request) -> Params:
     """Return the request's query parameters."""
     params = request.state.params = Params(request.scope["query_string"])
     return params
+
+
+def asked(request: Request, token: Token, params: Params) -> LaneRequest:
+    """Return the request as the lane's steps know it."""
+    scope = request.scope
+    headers = dict(scope["headers"])
+    return LaneRequest(scope["method"], scope["path"], headers, scope["query_string"], params, token)
 
 
 async def body_of(request: Request, workspace: str) -> bytes:

@@ -1,0 +1,223 @@
+"""The bytes of a load, cut into the log as they come: durable before the answer, never whole in memory."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from hashlib import blake2b
+from itertools import count
+from typing import Final
+
+from msgspec import Struct
+
+from api.entry.answer import Receive
+from api.entry.body import GoneError, next_piece
+from api.entry.inflating import Inflating
+from api.entry.inflight import Held, Inflight
+from api.entry.pressure import Pressure
+from rules.errors import BODY_TOO_LARGE, LOG_UNAVAILABLE, OVERLOADED, Problem
+from rules.limits import KB
+from streams.log import Log, LogError
+from streams.topics import UPLOADS
+
+CHUNK: Final = 512 * KB
+LEAST: Final = 64 * KB
+"""Bytes of a chunk that is written before it is full, because others wait for room."""
+
+PATIENCE: Final = 30.0
+ASK_EVERY: Final = 0.05
+
+
+class Uploaded(Struct, frozen=True):
+    """What came: where it is in the log (`rules.job.Source`), its bytes, a hash of them."""
+
+    partition: int
+    runs: list[tuple[int, int, int]]
+    size: int
+    digest: bytes
+
+
+class Uploads:
+    """Takes bodies into the topic `uploads`, each into one partition, and trims what nobody needs.
+
+    `most` is the bytes of one body, `room` those of all that wait for the log. A body that finds no room
+    waits for it, so a hundred at once are slow and not refused.
+    """
+
+    def __init__(self, log: Log, pressure: Pressure, most: int, room: int) -> None:
+        self._log = log
+        self._pressure = pressure
+        self._most = most
+        self._room = Inflight(room)
+        self._places = max(1, room // LEAST // 2)
+        self._next = count()
+        self._floors: dict[int, tuple[int, int]] = {}
+
+    @asynccontextmanager
+    async def begin(self, workspace: str) -> AsyncIterator["Upload"]:
+        """Open an upload; what it wrote is not trimmed before the context is left.
+
+        Raises: Problem(overloaded, disk_low, stopping).
+        """
+        self._pressure.check(workspace, ())
+        if len(self._floors) >= self._places:
+            raise Problem(OVERLOADED, f"{self._places} loads are being received, as many as may be.")
+        number = next(self._next)
+        partition = number % self._log.partitions
+        self._floors[number] = (partition, self._log.bounds(UPLOADS, partition)[1])
+        upload = Upload(self._log, self._room, self._pressure, workspace, partition, self._most)
+        try:
+            yield upload
+        finally:
+            upload.let_go()
+            del self._floors[number]
+
+    async def reserve(self, workspace: str, size: int) -> Held:
+        """Return room for a body that is read whole, once there is some.
+
+        Raises: Problem(overloaded).
+        """
+        held = self._room.hold(workspace, 0)
+        await take(held, size)
+        return held
+
+    @staticmethod
+    def unbounded() -> Held:
+        """Return what a body that has its room already is held by."""
+        return Inflight(2**63).hold("", 0)
+
+    async def trim(self, held: Mapping[int, int]) -> int:
+        """Drop what is below the offsets that jobs hold, by partition, and below what is being received."""
+        below = {}
+        for partition in range(self._log.partitions):
+            floors = [floor for place, floor in self._floors.values() if place == partition]
+            end = self._log.bounds(UPLOADS, partition)[1]
+            below[partition] = min([end, held.get(partition, end), *floors])
+        return await self._log.trim(UPLOADS, below)
+
+
+class Upload:
+    """One body on its way into the log."""
+
+    def __init__(
+        self, log: Log, room: Inflight, pressure: Pressure, workspace: str, partition: int, most: int
+    ) -> None:
+        self._log = log
+        self._room = room
+        self._pressure = pressure
+        self._workspace = workspace
+        self.partition = partition
+        self._most = most
+        self._held = room.hold(workspace, 0)
+        self._buffer = bytearray()
+        self._pending: asyncio.Future[int] | None = None
+        self._pending_bytes = 0
+        self._runs: list[tuple[int, int, int]] = []
+        self._size = 0
+        self._digest = blake2b(digest_size=32)
+
+    async def receive(self, receive: Receive, headers: Mapping[bytes, bytes]) -> None:
+        """Take in the whole body of a request, decompressed.
+
+        Raises: Problem: body_too_large, bad_encoding, unsupported_encoding, overloaded, disk_low,
+        log_unavailable; GoneError.
+        """
+        declared = headers.get(b"content-length")
+        if declared is not None and declared.isdigit() and int(declared) > self._most:
+            raise self._too_large()
+        inflating = Inflating(headers.get(b"content-encoding"))
+        while True:
+            message = await next_piece(receive)
+            if message["type"] == "http.disconnect":
+                raise GoneError
+            for piece in inflating.pieces(message.get("body", b"")):
+                await self.add(piece)
+            if not message.get("more_body", False):
+                inflating.end()
+                return
+
+    async def add(self, piece: bytes) -> None:
+        """Take in some bytes. Raises: Problem."""
+        self._size += len(piece)
+        if self._size > self._most:
+            raise self._too_large()
+        self._digest.update(piece)
+        if not _room_for(self._held, len(piece)):
+            if len(self._buffer) >= LEAST:
+                await self._flush(len(self._buffer))
+            await take(self._held, len(piece))
+        self._buffer += piece
+        while len(self._buffer) >= CHUNK:
+            await self._flush(CHUNK)
+
+    async def end(self) -> Uploaded:
+        """Return where the bytes are that came since the last end, once all of them are durable.
+
+        Raises: Problem(log_unavailable).
+        """
+        if self._buffer:
+            await self._flush(len(self._buffer))
+        await self._settle()
+        runs, self._runs = self._runs, []
+        size = sum(times * each for _, times, each in runs)
+        return Uploaded(self.partition, runs, size, self._digest.digest())
+
+    def let_go(self) -> None:
+        """Give back the room it has."""
+        self._held.release()
+
+    async def _flush(self, size: int) -> None:
+        """Write some bytes as a chunk; the chunk before is durable then."""
+        await self._settle()
+        self._pressure.check(self._workspace, ())
+        chunk = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        self._pending_bytes = size
+        self._pending = self._log.append(UPLOADS, self.partition, chunk)
+        rest = self._held
+        self._pending.add_done_callback(lambda _: rest.release())
+        self._held = self._room.hold(self._workspace, 0)
+        if self._buffer:
+            await take(self._held, len(self._buffer))
+
+    async def _settle(self) -> None:
+        if self._pending is None:
+            return
+        pending, self._pending = self._pending, None
+        try:
+            offset = await pending
+        except LogError as error:
+            raise Problem(
+                LOG_UNAVAILABLE, f"The log did not take the upload: {error}. Send it again."
+            ) from error
+        last = self._runs[-1] if self._runs else None
+        if last is not None and last[0] + last[1] == offset and last[2] == self._pending_bytes:
+            self._runs[-1] = (last[0], last[1] + 1, last[2])
+        else:
+            self._runs.append((offset, 1, self._pending_bytes))
+
+    def _too_large(self) -> Problem:
+        return Problem(
+            BODY_TOO_LARGE,
+            f"The upload has more than {self._most} bytes, the most that SLUICE_MAX_UPLOAD allows. Send it "
+            "in parts.",
+        )
+
+
+def _room_for(held: Held, size: int) -> bool:
+    try:
+        held.add(size)
+    except Problem:
+        return False
+    return True
+
+
+async def take(held: Held, size: int) -> None:
+    """Hold more bytes, once there is room for them.
+
+    Raises: Problem(overloaded) after half a minute.
+    """
+    deadline = asyncio.get_running_loop().time() + PATIENCE
+    while not _room_for(held, size):
+        if asyncio.get_running_loop().time() > deadline:
+            raise Problem(OVERLOADED, f"For {PATIENCE:g} s there was no room for more bytes of loads.")
+        await asyncio.sleep(ASK_EVERY)
