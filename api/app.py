@@ -21,8 +21,21 @@ from api.influx.write import influx_doors
 from api.lane.door import Door
 from api.lane.lane import Lane
 from api.lane.lane import Parts as LaneParts
+from api.qrvey import postdata, status
 from api.services import Services
-from api.v1 import alerts, data, datasets, events, quarantine, rules, subscriptions, tokens, writes
+from api.v1 import (
+    alerts,
+    data,
+    datasets,
+    events,
+    jobs,
+    load,
+    quarantine,
+    rules,
+    subscriptions,
+    tokens,
+    writes,
+)
 from api.v1.record import RecordDoor
 from rules.errors import (
     BAD_REQUEST,
@@ -47,7 +60,22 @@ NATIVE: Final = {path: door.waits for path, door in DOORS.items() if isinstance(
 HEADS: Final = frozenset({"/ping", "/health"})
 """What is asked for with HEAD by those who only want to know whether somebody is there."""
 
-ROUTERS: Final = (alerts, compat, data, datasets, events, quarantine, rules, subscriptions, tokens, writes)
+ROUTERS: Final = (
+    alerts,
+    compat,
+    data,
+    datasets,
+    events,
+    jobs,
+    load,
+    postdata,
+    quarantine,
+    rules,
+    status,
+    subscriptions,
+    tokens,
+    writes,
+)
 
 
 def build(services: Services, lane_parts: LaneParts, origins: tuple[str, ...] = ()) -> App:

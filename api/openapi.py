@@ -38,6 +38,7 @@ _SEGMENTS: Final = {
     "subscription": "The subscription's id.",
     "notification": "The notification's id: one change of an alert.",
     "token_id": "The token's id, not its secret.",
+    "job_id": "The jobId that a load answered with.",
     "write_id": "The writeId that a write answered with.",
 }
 _ABOUT: Final = (

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from api.batch.loads import Loads
 from api.entry.gate import Gate
 from api.entry.inflight import Inflight
 from api.entry.pressure import Pressure
@@ -33,6 +34,7 @@ class Services:
     outcomes: Outcomes
     mint: Mint
     announcer: Announcer
+    loads: Loads
     alerts: AlertFeed
     live: LiveEvents
     streams: Streams

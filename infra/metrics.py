@@ -44,6 +44,9 @@ COUNTERS: Final[Mapping[Counter, Described]] = {
         "Records applied, by outcome: inserted, replaced, ignored, deleted.", ("outcome",)
     ),
     "records_quarantined_total": Described("Records set aside, by code.", ("code",)),
+    "loads_total": Described(
+        "Batch loads that ended, by outcome: ingested, failed, cancelled.", ("outcome",)
+    ),
     "events_judged_total": Described("Events that a rule could have matched."),
     "alerts_total": Described("Alerts raised, by severity.", ("severity",)),
     "rule_errors_total": Described("Conditions that failed on an event."),
@@ -59,6 +62,7 @@ GAUGES: Final[Mapping[Gauge, Described]] = {
     "log_bytes": Described("Bytes of the log on disk, by topic.", ("topic",)),
     "streams_open": Described("Server-sent event streams that are open, by kind.", ("kind",)),
     "deliveries_due": Described("Deliveries that wait to be made."),
+    "loads_open": Described("Batch loads that have not ended."),
 }
 TIMINGS: Final[Mapping[Timing, Described]] = {
     "write_seconds": Described("From a request's first byte to its answer."),

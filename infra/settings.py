@@ -130,7 +130,7 @@ class Settings(BaseSettings):
     max_record: Size = _knob("1MB", "Largest record.", KB, MB)
     max_columns: int = _knob(400, "Columns that a dataset may have.", 1, 1_000)
     max_nesting: int = _knob(64, "Depth to which a record may nest.", 1, 128)
-    max_upload: Size = _knob("10GB", "Largest body of a batch load; batch loads come later.", KB)
+    max_upload: Size = _knob("10GB", "Largest body of a batch load, decompressed.", KB)
     max_condition: Size = _knob("4KB", "Longest condition of a rule.", 16, 64 * KB)
     max_condition_depth: int = _knob(32, "Depth to which a condition may nest.", 1, 32)
     max_rules: int = _knob(10_000, "Rules that a workspace may have.", 0, 1_000_000)

@@ -12,6 +12,8 @@ from typing import TextIO
 from sqlalchemy import Connection
 
 from api.app import build
+from api.batch.ingest import Parts as LoadParts
+from api.batch.upload import Uploads
 from api.entry.gate import Gate
 from api.entry.inflight import Inflight
 from api.entry.pressure import Pressure
@@ -36,8 +38,9 @@ from infra.metrics import PrometheusMeter
 from infra.parts import Part, Parts
 from infra.server import Server, listen
 from infra.settings import Settings
-from infra.work import cancelled, start_agents, start_courier
+from infra.work import cancelled, start_agents, start_courier, start_loads
 from rules.ids import token_hash
+from rules.limits import MB
 from rules.token import Token
 from storage import identity, tokens
 from storage.migrate import migrate
@@ -56,7 +59,7 @@ from streams.positions import Setting
 from streams.publisher import Publisher
 from streams.receipts import Receipts
 from streams.retention import Retention
-from streams.topics import EVENTS, WRITES
+from streams.topics import EVENTS, TOPICS, WRITES
 
 logger = logging.getLogger(__name__)
 
@@ -146,6 +149,22 @@ async def start(settings: Settings, lifecycle: Lifecycle, out: TextIO = sys.stdo
     pressure = Pressure(backlog, lambda: shutil.disk_usage(settings.data).free, settings.free_disk)
     inflight = Inflight(settings.max_inflight)
     live = LiveEvents(log, store, receipts)
+    quota = Quota(settings.quota_records, settings.quota_bytes)
+    admission = Admission(catalogue, settings.limits(), time.time_ns)
+    loading = LoadParts(
+        log=log,
+        store=store,
+        catalogue=catalogue,
+        admission=admission,
+        publisher=publisher,
+        receipts=receipts,
+        pressure=pressure,
+        limits=settings.limits(),
+        meter=meter,
+        clock=time.time_ns,
+    )
+    uploads = Uploads(log, pressure, settings.max_upload, max(settings.max_inflight // 4, MB))
+    loads = start_loads(lifecycle, loading, uploads, known.run, quota, health.register("loads"))
     services = Services(
         store=store,
         catalogue=catalogue,
@@ -156,6 +175,7 @@ async def start(settings: Settings, lifecycle: Lifecycle, out: TextIO = sys.stdo
         outcomes=outcomes,
         mint=mint,
         announcer=announcer,
+        loads=loads,
         alerts=feed,
         live=live,
         streams=Streams(meter),
@@ -172,10 +192,10 @@ async def start(settings: Settings, lifecycle: Lifecycle, out: TextIO = sys.stdo
     lane = LaneParts(
         gate=gate,
         pressure=pressure,
-        quota=Quota(settings.quota_records, settings.quota_bytes),
+        quota=quota,
         inflight=inflight,
         turns=Turns(),
-        admission=Admission(catalogue, settings.limits(), time.time_ns),
+        admission=admission,
         once=Once(store, time.time_ns),
         publisher=publisher,
         outcomes=outcomes,

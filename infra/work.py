@@ -6,6 +6,11 @@ from functools import partial
 from importlib.metadata import version
 from typing import Final
 
+from api.batch.ingest import Parts as LoadParts
+from api.batch.loader import Loader
+from api.batch.loads import Loads
+from api.batch.upload import Uploads
+from api.entry.quota import Quota
 from infra.lifecycle import Lifecycle
 from infra.metrics import PrometheusMeter
 from infra.parts import Part, Parts
@@ -45,6 +50,22 @@ async def start_courier(
     lifecycle.on_stop("courier", courier.stop)
     part.ok()
     return courier
+
+
+def start_loads(
+    lifecycle: Lifecycle, parts: LoadParts, uploads: Uploads, owner: int, quota: Quota, part: Part
+) -> Loads:
+    """Start the loader; it goes on with the jobs that were left from before."""
+    loader = Loader(parts, uploads, owner, alone=True)
+    running = asyncio.create_task(loader.run(part.alive_until), name="loads")
+    lifecycle.watch("loads", running)
+
+    async def stop() -> None:
+        await cancelled(running)
+        await loader.stop()
+
+    lifecycle.on_stop("loads", stop)
+    return Loads(parts.store, uploads, loader, quota)
 
 
 async def start_agents(lifecycle: Lifecycle, health: Parts, workers: dict[str, Worker]) -> None:

@@ -8,6 +8,7 @@ Counter = Literal[
     "records_refused_total",  # records refused at the door, by code
     "records_stored_total",  # records applied, by outcome: inserted, replaced, ignored, deleted
     "records_quarantined_total",  # records set aside, by code
+    "loads_total",  # batch loads that ended, by outcome: ingested, failed, cancelled
     "events_judged_total",  # events a rule could have matched
     "alerts_total",  # alerts raised, by severity
     "rule_errors_total",  # conditions that failed on an event
@@ -21,6 +22,7 @@ Gauge = Literal[
     "log_bytes",  # bytes of the log on disk, by topic
     "streams_open",  # server-sent event streams, by kind
     "deliveries_due",  # deliveries waiting
+    "loads_open",  # batch loads that have not ended
 ]
 Timing = Literal[
     "write_seconds",  # from the request's first byte to its answer
@@ -54,6 +56,8 @@ Action = Literal[
     "request_failed",
     "task_died",
     "prune",
+    "load_waits",
+    "load_failed",
     "demo",
 ]
 

@@ -1,0 +1,1 @@
+"""The Data Router of Qrvey: postdata and the status of its jobs."""
