@@ -82,6 +82,10 @@ class Ledger:
 
         await self._change(replace(self.job, progress=progress), forget)
 
+    def reach(self, progress: Progress) -> None:
+        """Have it kept, with the next change, how far the job has come."""
+        self.job = replace(self.job, progress=progress)
+
     async def note(self, progress: Progress) -> None:
         """Keep how far it has come. Raises: OvertakenError, Later."""
         await self._change(replace(self.job, progress=progress))

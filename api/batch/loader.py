@@ -9,7 +9,6 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -201,7 +200,7 @@ class Loader:
             msgspec.structs.replace(one, invalid=max(one.invalid, one.read - one.accepted))
             for one in progress.counts
         ]
-        ledger.job = replace(ledger.job, progress=msgspec.structs.replace(progress, counts=counts))
+        ledger.reach(msgspec.structs.replace(progress, counts=counts))
         ingested = ledger.job.total.ingested
         await ledger.become(State.INGESTED, f"Ingestion job successful, {ingested} records ingested")
         self._parts.meter.count("loads_total", outcome="ingested")

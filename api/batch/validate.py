@@ -85,6 +85,7 @@ class Validating:
         self._progress = msgspec.structs.replace(
             self._progress, counts=all_counts, types=all_types, done=done
         )
+        self._ledger.reach(self._progress)
 
     def _check_limit(self) -> None:
         most = self._ledger.job.definition.most_invalid

@@ -17,6 +17,9 @@ WINDOW: Final = 128 * 1024
 """Bytes in which the records of a block end: what the loop decodes, checks and encodes without keeping others
 waiting. A single larger record has a block of its own."""
 
+MOST: Final = 2_000
+"""Records of a block, so that tiny ones, or ones that are all refused, keep nobody waiting either."""
+
 
 class Place(Struct, frozen=True, array_like=True):
     """Where a block begins: the byte, the record's index, the line (in JSON texts: the record's number).
@@ -176,3 +179,10 @@ class Blocks(ABC):
         return Block(
             place.block, taken.rows, taken.indexes, taken.lines, taken.refused, plain, len(piece), after
         )
+
+
+def first_lines(piece: bytes) -> bytes:
+    """Return the first `MOST` lines of some that are whole."""
+    if piece.count(b"\n") <= MOST:
+        return piece
+    return piece[: len(piece) - len(piece.split(b"\n", MOST)[-1])]

@@ -9,7 +9,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from api.decode.blocks import Blocks, BrokenError, Place, Refused, Taken
+from api.decode.blocks import Blocks, BrokenError, Place, Refused, Taken, first_lines
 from rules.errors import BAD_ROW, RECORD_TOO_LARGE
 from rules.names import SYSTEM_FIELDS, field_problem
 
@@ -76,7 +76,8 @@ class Rows(Blocks):
         end = len(window) if last else window.rfind(b"\n") + 1
         if not end:
             return None
-        piece = window[:end]
+        piece = window[:end] if self._single else first_lines(window[:end])
+        last = last and len(piece) == end
         if b'"' not in piece and not self._single and end <= self._record_bytes:
             taken = self._at_once(piece)
             if taken is not None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from api.decode.blocks import Blocks, BrokenError, Place, Refused, Taken
+from api.decode.blocks import MOST, Blocks, BrokenError, Place, Refused, Taken
 from api.decode.records import words_of
 from rules.errors import BAD_LINE, RECORD_TOO_LARGE
 
@@ -42,7 +42,7 @@ class Elements(Blocks):
         self._depth = 0
         self._quoted = False
         self._escaped = False
-        self._opened = place.block > 0 or not framed
+        self._opened = not framed
 
     def _take(self, window: bytes, *, last: bool) -> Taken | None:
         at = _space(window, 0)
@@ -73,6 +73,8 @@ class Elements(Blocks):
                 rows = _decode(b"[" + window[at:])
             except _FAILURES:
                 return None
+            if len(rows) > MOST:
+                return None
             self._closed = True
             return self._whole(rows, len(window))
         ends = [*_BETWEEN.finditer(window, max(at, len(window) - _TAIL))][-_GUESSES:]
@@ -81,7 +83,7 @@ class Elements(Blocks):
                 rows = _decode(b"[" + window[at : end.start() + 1] + b"]")
             except _FAILURES:
                 continue
-            return self._whole(rows, end.end())
+            return self._whole(rows, end.end()) if len(rows) <= MOST else None
         return None
 
     def _whole(self, rows: list[Any], used: int) -> Taken:
@@ -106,7 +108,7 @@ class Elements(Blocks):
             at = used = follows
             if self._closed:
                 return self._taken(rows, indexes, refused, self._rest(window, at).used)
-            if self._single:
+            if self._single or index - self._place.index >= MOST:
                 return self._taken(rows, indexes, refused, used)
         if last and self._framed:
             self._broken_off(window, at, index)
@@ -181,8 +183,9 @@ class Elements(Blocks):
         if mark == _QUOTE:
             self._quoted = True
         elif mark in _OPENING:
-            self._depth += self._opened
+            frame = not self._opened and self._place.block == 0
             self._opened = True
+            self._depth += not frame
         elif mark == _COMMA:
             return self._framed and self._depth == 0
         elif self._depth:

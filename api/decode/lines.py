@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from api.decode.blocks import Blocks, Refused, Taken
+from api.decode.blocks import Blocks, Refused, Taken, first_lines
 from api.decode.records import words_of
 from rules.errors import BAD_LINE, RECORD_TOO_LARGE
 
@@ -20,7 +20,7 @@ class Lines(Blocks):
             end = window.find(b"\n") + 1 or end
         if not end:
             return None
-        piece = window[:end]
+        piece = first_lines(window[:end])
         if end <= self._record_bytes:
             taken = self._at_once(piece)
             if taken is not None:

@@ -34,9 +34,9 @@ _decode = msgspec.json.Decoder().decode
 
 def type_of_cells(cells: Sequence[str]) -> Inferred:
     """Return the type that these texts ask for together; empty ones ask for none."""
-    whole = "\n".join(cells) + "\n"
-    if len(whole) == len(cells):
+    if not any(cells):
         return UNSEEN
+    whole = "\n".join(cells) + "\n"
     if whole.count("\n") == len(cells):
         if _INTEGERS.fullmatch(whole):
             values = [int(cell) for cell in cells if cell]
