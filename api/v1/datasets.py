@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
-from api.decode.records import decode
+from api.batch.sample import sample
 from api.described import TIMEOUT, answers, extra, json_body, query
 from api.entry.caller import body_of, caller, json_of, params_of, services_of
 from api.lane.barrier import end
@@ -21,7 +21,7 @@ from rules.names import fold
 from rules.schema.columns import schema_of
 from rules.schema.dataset import Dataset
 from rules.schema.declare import declare
-from rules.schema.infer import infer, key_candidates
+from rules.schema.infer import key_candidates
 from rules.schema.redeclare import read_existing, redeclare
 from storage import datasets
 from streams.awaiting import on_loop
@@ -185,17 +185,16 @@ async def remove(request: Request, workspace: str, dataset: str) -> Response:
     ),
 )
 async def generate(request: Request, workspace: str) -> Response:
-    """Infer a schema from the first 10,000 records of a body; nothing is made. Needs the scope `write`."""
+    """Infer a schema from the first 10,000 records of a body; nothing is made. Needs the scope `write`.
+
+    The body is one of a write or of a load: JSON, JSON lines or CSV, told from the content.
+    """
     caller(request, "write", workspace)
     params = params_of(request)
-    body = await body_of(request, workspace)
-    decoded = decode(
-        body, request.headers.get("content-type", "").encode("latin-1"), services_of(request).limits
-    )
-    sample = decoded.records[:SAMPLE]
-    told: dict[str, Any] = {"schema": schema_of(infer(sample)), "keyCandidates": key_candidates(sample)}
-    if decoded.refusals:
-        told["errors"] = [refusal.to_json() for refusal in decoded.refusals[:100]]
+    taken = sample(await body_of(request, workspace), SAMPLE, services_of(request).limits)
+    told: dict[str, Any] = {"schema": schema_of(taken.types), "keyCandidates": key_candidates(taken.records)}
+    if taken.refused:
+        told["errors"] = [refusal.to_json() for refusal in taken.refused[:100]]
     return reply(told, headers=params.ignored)
 
 

@@ -264,6 +264,20 @@ async def test_lines_that_are_no_json_are_named_beside_the_schema(here: House) -
     assert [error["index"] for error in told.json["errors"]] == [1]
 
 
+async def test_a_schema_is_inferred_of_csv_by_its_content(here: House) -> None:
+    told = await here.client.post(
+        f"/v1/generate-schema/{here.workspace()}",
+        data=b"id|n|when|_id\na|1|2024-01-01|x\nb|2.5||y\n",
+        headers={"Content-Type": "application/json"},
+    )
+    assert told.json["schema"]["properties"] == {
+        "id": {"type": ["string", "null"]},
+        "n": {"type": ["number", "null"]},
+        "when": {"type": ["string", "null"], "format": "date"},
+    }
+    assert told.json["keyCandidates"] == [["id"]]
+
+
 async def test_each_endpoint_needs_its_scope(here: House) -> None:
     w = here.workspace()
     await declared(here.client, w)

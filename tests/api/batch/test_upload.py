@@ -1,0 +1,136 @@
+"""Bytes of loads in the log: in chunks whose places are known, bounded, gone once nobody needs them."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from api.batch import upload as upload_module
+from api.batch.reading import chunks
+from api.batch.upload import CHUNK, Uploaded, Uploads
+from api.entry.pressure import Pressure
+from rules.errors import Problem
+from rules.job import Source
+from streams.backlog import Backlog
+from streams.embedded.log import EmbeddedLog, LogPlan
+from streams.topics import UPLOADS
+
+MB = 1024 * 1024
+
+
+@asynccontextmanager
+async def logged(directory: Path, partitions: int = 1) -> AsyncIterator[EmbeddedLog]:
+    plan = LogPlan(directory, (UPLOADS,), partitions, segment_bytes=2 * MB)
+    log = await EmbeddedLog.open(plan, lambda: time.time_ns() // 1_000_000)
+    try:
+        yield log
+    finally:
+        await log.close()
+
+
+def uploads(log: EmbeddedLog, most: int = 64 * MB, room: int = 4 * MB, free: int = 2**40) -> Uploads:
+    return Uploads(log, Pressure(Backlog(log.partitions, MB, 60), lambda: free, 1), most, room)
+
+
+async def sent(to: Uploads, pieces: list[bytes]) -> Uploaded:
+    async with to.begin("w") as upload:
+        for piece in pieces:
+            await upload.add(piece)
+        return await upload.end()
+
+
+async def read(log: EmbeddedLog, one: Uploaded, begin: int = 0) -> bytes:
+    source = Source("d", "d", 0, one.runs, one.size)
+    return b"".join([chunk async for chunk in chunks(log, one.partition, source, begin)])
+
+
+@given(
+    sizes=st.lists(st.lists(st.integers(1, 300_000), max_size=8), min_size=1, max_size=3),
+    share=st.floats(0, 1),
+)
+@settings(max_examples=25, deadline=None)
+async def test_what_came_in_pieces_is_read_back_from_any_byte_on(
+    tmp_path_factory: pytest.TempPathFactory, sizes: list[list[int]], share: float
+) -> None:
+    async with logged(tmp_path_factory.mktemp("log")) as log:
+        to = uploads(log)
+        bodies = [[bytes([n % 256]) * size for n, size in enumerate(each)] for each in sizes]
+        done = await asyncio.gather(*(sent(to, body) for body in bodies))
+        for one, body in zip(done, bodies, strict=True):
+            whole = b"".join(body)
+            assert one.size == len(whole)
+            assert await read(log, one) == whole
+            begin = int(share * one.size)
+            assert await read(log, one, begin) == whole[begin:]
+            assert all(size <= CHUNK for _, _, size in one.runs)
+
+
+async def test_a_long_body_is_few_runs_and_parts_of_one_body_are_apart(tmp_path: Path) -> None:
+    async with logged(tmp_path) as log:
+        async with uploads(log).begin("w") as upload:
+            for _ in range(64):
+                await upload.add(b"x" * 100_000)
+            first = await upload.end()
+            await upload.add(b"y" * 10)
+            second = await upload.end()
+        assert len(first.runs) == 2
+        assert await read(log, second) == b"y" * 10
+
+
+async def test_bodies_that_find_no_room_wait_for_it_and_none_is_refused(tmp_path: Path) -> None:
+    async with logged(tmp_path, 4) as log:
+        to = uploads(log, room=2 * MB)
+        body = [b"x" * 65_536] * 40
+        done = await asyncio.gather(*(sent(to, body) for _ in range(16)))
+        assert {one.size for one in done} == {40 * 65_536}
+
+
+async def test_more_bodies_at_once_than_may_be_are_told_so(tmp_path: Path) -> None:
+    async with logged(tmp_path) as log:
+        to = uploads(log, room=upload_module.LEAST * 4)
+        async with to.begin("w"), to.begin("w"):
+            with pytest.raises(Problem, match="overloaded"):
+                async with to.begin("w"):
+                    raise AssertionError("it was taken")
+        async with to.begin("w"):
+            pass
+
+
+async def test_who_waits_too_long_for_room_is_told_so(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(upload_module, "PATIENCE", 0.05)
+    async with logged(tmp_path) as log:
+        to = uploads(log, room=MB)
+        held = await to.reserve("w", MB)
+        with pytest.raises(Problem, match="overloaded"):
+            await to.reserve("v", MB)
+        held.release()
+        (await to.reserve("v", MB)).release()
+
+
+async def test_a_full_disk_ends_an_upload_by_name(tmp_path: Path) -> None:
+    async with logged(tmp_path) as log:
+        with pytest.raises(Problem, match="disk_low"):
+            await sent(uploads(log, free=0), [b"x"])
+
+
+async def test_bytes_that_no_job_and_no_upload_needs_are_dropped(tmp_path: Path) -> None:
+    async with logged(tmp_path) as log:
+        to = uploads(log)
+        body = [b"x" * 500_000] * 8
+        first = await sent(to, body)
+        async with to.begin("w") as upload:
+            for piece in body:
+                await upload.add(piece)
+            under_way = await upload.end()
+            assert await to.trim({0: first.runs[0][0]}) == 0
+            assert await to.trim({}) > 0
+            assert await read(log, under_way) == b"".join(body)
+        before = log.size(UPLOADS)
+        await to.trim({})
+        assert log.size(UPLOADS) < before
