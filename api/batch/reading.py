@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from time import perf_counter
+from time import thread_time
 from typing import Final
 
 from api.decode.blocks import Block, Place
@@ -20,23 +20,26 @@ LONGEST_REST: Final = 0.05
 
 
 class Pace:
-    """Gives way: after each piece of work others have their turn, and twice the time where they are busy."""
+    """Gives way: after each piece of work others have their turn, and twice the time where they are busy.
+
+    Time is the loop's own CPU: what other processes take of the machine says nothing of those who write.
+    """
 
     def __init__(self) -> None:
-        self._begun = perf_counter()
+        self._begun = thread_time()
 
     def begin(self) -> None:
         """Begin a piece of work: what was waited for before is nobody's."""
-        self._begun = perf_counter()
+        self._begun = thread_time()
 
     async def give_way(self) -> None:
         """Let others have their turn."""
-        worked = perf_counter() - self._begun
-        turn = perf_counter()
+        worked = thread_time() - self._begun
+        turn = thread_time()
         await asyncio.sleep(0)
-        if perf_counter() - turn > worked * BUSY:
+        if thread_time() - turn > worked * BUSY:
             await asyncio.sleep(min(LONGEST_REST, worked * REST))
-        self._begun = perf_counter()
+        self._begun = thread_time()
 
 
 async def form_of(log: Log, partition: int, source: Source, limits: Limits) -> Form:

@@ -18,6 +18,7 @@ from tests.bench.datasets import measure as datasets
 from tests.bench.influxd import INFLUXD
 from tests.bench.lines import measure as lines
 from tests.bench.load import WRK
+from tests.bench.loads import measure as loads
 from tests.bench.machine import Machine, look
 from tests.bench.peers import HOUSE
 from tests.bench.row import Plan, Row
@@ -27,7 +28,7 @@ from tests.bench.webhook import measure as webhook
 
 HISTORY: Final = HOUSE / ".bench" / "history.jsonl"
 COLOURS: Final = {"dream": "bold green", "reached": "green", "missed": "red", "told": ""}
-NAMES: Final = ("singles", "batches", "lines", "rules", "webhook", "datasets")
+NAMES: Final = ("singles", "batches", "lines", "loads", "rules", "webhook", "datasets")
 
 LATER: Final = (
     "single records on Apache Kafka against Redpanda Connect: needs both servers",
@@ -65,6 +66,7 @@ async def _measured(
         "singles": lambda: singles(plan, machine.sync_p50),
         "batches": lambda: batches(plan),
         "lines": lambda: lines(plan),
+        "loads": lambda: loads(plan),
         "rules": rules,
         "webhook": lambda: webhook(plan),
         "datasets": lambda: datasets(plan),
