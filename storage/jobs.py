@@ -14,17 +14,21 @@ from sqlmodel import Field, SQLModel
 
 from rules.job import ENDED, Definition, Invalid, Job, Progress, State
 from rules.names import fold
-from storage.sql import NEVER_AGAIN, Big, Row, table, upsert
+from storage.sql import NEVER_AGAIN, Big, Row, Serial, table, upsert
 
 LEASE: Final = 30 * 1_000_000_000
 """Nanoseconds after which a job whose owner was not heard of may be taken over."""
+
+
+STEP: Final = 10
+"""Jobs that are forgotten in one transaction: each may have a hundred thousand sentences."""
 
 
 class JobRow(SQLModel, table=True):
     __tablename__ = "job"
     __table_args__ = NEVER_AGAIN
 
-    number: int | None = Field(default=None, primary_key=True)
+    number: int | None = Field(default=None, primary_key=True, sa_type=Serial)
     id: str = Field(unique=True)
     workspace: str
     dataset: str
@@ -46,7 +50,7 @@ class JobRow(SQLModel, table=True):
 class InvalidRow(SQLModel, table=True):
     __tablename__ = "job_invalid"
 
-    job: int = Field(primary_key=True)
+    job: Big = Field(primary_key=True)
     source: int = Field(primary_key=True)
     position: Big = Field(primary_key=True)
     nth: int = Field(primary_key=True)
@@ -152,7 +156,7 @@ def keep_invalid(c: Connection, job: Job, rows: Sequence[Invalid]) -> None:
             {"job": job.number, "source": r.source, "position": r.index, "nth": r.nth, "body": _pack(r)}
             for r in rows
         ]
-        c.execute(upsert(INVALID).on_conflict_do_nothing(), values)
+        c.execute(upsert(c, INVALID).on_conflict_do_nothing(), values)
 
 
 def forget_invalid(c: Connection, job: Job) -> None:
@@ -186,10 +190,11 @@ def drop_bytes(c: Connection, before: int) -> int:
 
 
 def prune(c: Connection, before: int) -> int:
-    """Forget the jobs that ended before this time (ns)."""
-    old = select(JOB.c.number).where(JOB.c.ended_at < before)
+    """Forget jobs that ended before this time (ns): one step of it; return how many went."""
+    query = select(JOB.c.number).where(JOB.c.ended_at < before).order_by(JOB.c.number).limit(STEP)
+    old = list(c.execute(query).scalars())
     c.execute(delete(INVALID).where(INVALID.c.job.in_(old)))
-    return c.execute(delete(JOB).where(JOB.c.ended_at < before)).rowcount
+    return c.execute(delete(JOB).where(JOB.c.number.in_(old))).rowcount
 
 
 def _job(row: Row) -> Job:

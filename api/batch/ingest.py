@@ -22,7 +22,8 @@ from api.batch.validate import found_invalid
 from api.decode.blocks import Block
 from api.decode.sniff import Form
 from api.entry.pressure import Pressure
-from api.lane.admit import Admission, Admitted
+from api.lane.admit import Admission
+from api.lane.admitted import Admitted
 from api.lane.cut import Stamp, cut, partition_of
 from api.lane.door import Draft, Options
 from rules.envelope import Handling

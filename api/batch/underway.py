@@ -99,7 +99,7 @@ class UnderWay:
         ids = [write_id for sent in stored for write_id in sent.write_ids]
 
         def read(c: Connection) -> list[Outcome]:
-            return writes.own(c, ids)
+            return writes.among(c, ids)
 
         outcomes = await on_loop(self._store.read(read)) if ids else []
         progress = self.ledger.job.progress

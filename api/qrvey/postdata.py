@@ -12,10 +12,9 @@ from api.batch.upload import CHUNK, Upload
 from api.decode.records import words_of
 from api.described import IDEMPOTENCY_KEY, Words, answers, extra
 from api.entry.body import receive_body
-from api.entry.caller import asked, params_of, services_of
+from api.entry.caller import asked, identified, params_of, services_of
 from api.lane.once import keyed
 from api.services import Services
-from api.v1.identified import identified
 from api.v1.render import reply
 from rules.envelope import Handling
 from rules.errors import BAD_JSON, BAD_PARAMETER, BAD_REQUEST, DATASET_NOT_FOUND, Problem

@@ -6,8 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from api.batch.loader import PLACES
 from api.described import answers
-from api.entry.caller import params_of, services_of
-from api.v1.identified import identified
+from api.entry.caller import identified, params_of, services_of
 from api.v1.render import reply
 from rules.errors import JOB_NOT_FOUND, Problem
 from rules.job import Invalid, Job, State, sum_of

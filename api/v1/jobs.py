@@ -6,9 +6,8 @@ from fastapi import APIRouter, Request, Response
 
 from api.batch.report import invalid_csv, invalid_json, told
 from api.described import answers, extra, query
-from api.entry.caller import params_of, services_of
+from api.entry.caller import identified, params_of, services_of
 from api.services import Services
-from api.v1.identified import identified
 from api.v1.render import plain, reply
 from rules.errors import FORBIDDEN, JOB_NOT_FOUND, Problem
 from rules.job import Job

@@ -98,6 +98,10 @@ def _integer(cell: str) -> Any:
     return _number(cell)
 
 
+def _unsigned(cell: str) -> Any:
+    return int(cell) if len(cell) <= 20 and _WHOLE.fullmatch(cell) else cell
+
+
 def _number(cell: str) -> Any:
     if len(cell) > _LONGEST or not _ONE_NUMBER.fullmatch(cell):
         return cell
@@ -119,6 +123,7 @@ def _nested(cell: str) -> Any:
 
 _READ: Final[dict[ColumnType, Callable[[str], Any]]] = {
     ColumnType.INTEGER: _integer,
+    ColumnType.UNSIGNED: _unsigned,
     ColumnType.NUMBER: _number,
     ColumnType.BOOLEAN: _boolean,
     ColumnType.OBJECT: _nested,

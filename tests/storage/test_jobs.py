@@ -7,34 +7,34 @@ import msgspec
 from api.batch.loads import Wanted, new_job
 from rules.job import ENDED, Definition, Invalid, Job, Line, Source, State, may_follow, said
 from storage import jobs
-from storage.sqlite.engine import SqliteStore
+from storage.store import Store
 
 NOW = 10**18
 
 
-def kept(store: SqliteStore, workspace: str = "Acme", partition: int = 0, first: int = 0) -> Job:
+def kept(store: Store, workspace: str = "Acme", partition: int = 0, first: int = 0) -> Job:
     definition = Definition(partition, [Source("d", "d", 0, [(first, 2, 10)], 20)], True, 5)
     job = new_job(Wanted(workspace, definition, "d"), NOW)
     return store.write(lambda c: jobs.add(c, job)).result(5)
 
 
-def changed(store: SqliteStore, old: Job, **to: object) -> Job | None:
+def changed(store: Store, old: Job, **to: object) -> Job | None:
     new = replace(old, **to)  # type: ignore[arg-type]
     return store.write(lambda c: jobs.change(c, old, new, NOW)).result(5)
 
 
-def found(store: SqliteStore, job: Job) -> Job | None:
+def found(store: Store, job: Job) -> Job | None:
     return store.read(lambda c: jobs.find(c, job.id)).result(5)
 
 
-def test_a_job_comes_back_as_it_was_kept(store: SqliteStore) -> None:
+def test_a_job_comes_back_as_it_was_kept(store: Store) -> None:
     job = kept(store)
     assert found(store, job) == replace(job, workspace="acme")
     assert store.read(lambda c: jobs.find(c, job.id, "ACME")).result(5) is not None
     assert store.read(lambda c: jobs.find(c, job.id, "other")).result(5) is None
 
 
-def test_who_was_overtaken_changes_nothing(store: SqliteStore) -> None:
+def test_who_was_overtaken_changes_nothing(store: Store) -> None:
     job = kept(store)
     first = changed(store, job, status=State.CANCELLED)
     assert first is not None and first.version == job.version + 1
@@ -43,14 +43,14 @@ def test_who_was_overtaken_changes_nothing(store: SqliteStore) -> None:
     assert now is not None and now.status is State.CANCELLED
 
 
-def test_jobs_that_have_not_ended_wait_in_their_order(store: SqliteStore) -> None:
+def test_jobs_that_have_not_ended_wait_in_their_order(store: Store) -> None:
     one, two, three = (kept(store) for _ in range(3))
     changed(store, two, status=State.ERROR, ended_at=NOW)
     assert [job.id for job in store.read(lambda c: jobs.waiting(c, 10)).result(5)] == [one.id, three.id]
     assert store.read(jobs.count_open).result(5) == 2
 
 
-def test_a_job_is_taken_over_only_where_its_owner_is_gone(store: SqliteStore) -> None:
+def test_a_job_is_taken_over_only_where_its_owner_is_gone(store: Store) -> None:
     job = kept(store)
     mine = changed(store, job, owner=7)
     assert mine is not None
@@ -65,7 +65,7 @@ def test_a_job_is_taken_over_only_where_its_owner_is_gone(store: SqliteStore) ->
     assert changed(store, mine, status=State.VALIDATED) is None
 
 
-def test_the_first_offset_that_a_job_needs_is_held_in_each_partition(store: SqliteStore) -> None:
+def test_the_first_offset_that_a_job_needs_is_held_in_each_partition(store: Store) -> None:
     kept(store, partition=0, first=7)
     early = kept(store, partition=0, first=3)
     kept(store, partition=2, first=9)
@@ -77,7 +77,7 @@ def test_the_first_offset_that_a_job_needs_is_held_in_each_partition(store: Sqli
     assert done is not None and changed(store, done, holds=True) is None
 
 
-def test_sentences_about_records_are_kept_once_and_forgotten_with_their_job(store: SqliteStore) -> None:
+def test_sentences_about_records_are_kept_once_and_forgotten_with_their_job(store: Store) -> None:
     job = kept(store)
     rows = [Invalid(0, n, n + 2, "/a", "wrong_type", "no") for n in (5, 1)]
     for _ in range(2):
@@ -90,7 +90,7 @@ def test_sentences_about_records_are_kept_once_and_forgotten_with_their_job(stor
     assert found(store, job) is None
 
 
-def test_jobs_of_a_workspace_are_listed_newest_first(store: SqliteStore) -> None:
+def test_jobs_of_a_workspace_are_listed_newest_first(store: Store) -> None:
     mine = [kept(store) for _ in range(3)]
     kept(store, "other")
     assert [job.id for job in store.read(lambda c: jobs.listing(c, "ACME", None, 2)).result(5)] == [
@@ -109,7 +109,7 @@ def test_what_has_ended_begins_only_anew() -> None:
     assert not may_follow(State.INGESTED, State.VALIDATING)
 
 
-def test_a_jobs_log_is_bounded_and_keeps_its_first_line(store: SqliteStore) -> None:
+def test_a_jobs_log_is_bounded_and_keeps_its_first_line(store: Store) -> None:
     progress = msgspec.structs.replace(kept(store).progress, log=[Line(1, "info", "first")])
     for number in range(200):
         progress = said(progress, number * 10**6, "info", str(number))

@@ -6,11 +6,13 @@ from alembic import op
 revision = "0005"
 down_revision = "0004"
 
+SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
 
 def upgrade() -> None:
     op.create_table(
         "job",
-        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("number", SERIAL, sa.Identity(), nullable=False),
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("workspace", sa.String(), nullable=False),
         sa.Column("dataset", sa.String(), nullable=False),
@@ -35,7 +37,7 @@ def upgrade() -> None:
     op.create_index("job_of", "job", ["workspace", "number"], unique=False)
     op.create_table(
         "job_invalid",
-        sa.Column("job", sa.Integer(), nullable=False),
+        sa.Column("job", sa.BigInteger(), nullable=False),
         sa.Column("source", sa.Integer(), nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=False),
         sa.Column("nth", sa.Integer(), nullable=False),

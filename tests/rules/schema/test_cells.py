@@ -74,6 +74,8 @@ def test_an_untyped_column_takes_the_type_of_what_comes() -> None:
         (ColumnType.INTEGER, "", None),
         (ColumnType.INTEGER, "1.5", 1.5),
         (ColumnType.INTEGER, "x", "x"),
+        (ColumnType.UNSIGNED, "18446744073709551615", 2**64 - 1),
+        (ColumnType.UNSIGNED, "1.5", "1.5"),
         (ColumnType.NUMBER, "2", 2.0),
         (ColumnType.NUMBER, "9007199254740993", 9007199254740993),
         (ColumnType.BOOLEAN, "1", True),
