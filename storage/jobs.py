@@ -50,9 +50,9 @@ class JobRow(SQLModel, table=True):
 class InvalidRow(SQLModel, table=True):
     __tablename__ = "job_invalid"
 
-    job: Big = Field(primary_key=True)
+    job: int = Field(primary_key=True, sa_type=BigInteger)
     source: int = Field(primary_key=True)
-    position: Big = Field(primary_key=True)
+    position: int = Field(primary_key=True, sa_type=BigInteger)
     nth: int = Field(primary_key=True)
     body: bytes
 
