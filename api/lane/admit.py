@@ -36,7 +36,7 @@ from rules.errors import (
     Problem,
     Refusal,
 )
-from rules.limits import Limits
+from rules.limits import KB, Limits
 from rules.names import SYSTEM_FIELDS, dataset_name, field_problem, workspace_name
 from rules.schema.check import Checker, Verdict
 from rules.schema.dataset import Dataset
@@ -48,8 +48,15 @@ from storage import datasets
 from storage.latest import Latest
 from streams.catalogue import Catalogue
 from streams.topics import dataset_partition, partitions_of
+from streams.wire import encode_record
 
 TRIES: Final = 20
+
+SURE: Final = 900 * KB
+"""Bytes of JSON that surely fit a message of the log: what is longest there is a number's nine for four."""
+
+MOST_LOGGED: Final = 2_000_000
+"""Bytes a record may have as the log keeps it: a message has 2 MB, and room for what stands beside it."""
 
 
 class Admission:
@@ -59,6 +66,7 @@ class Admission:
         self._catalogue = catalogue
         self._limits = limits
         self._clock = clock
+        self._certain = min(limits.record_bytes, SURE)
         self._checkers = Latest(lambda dataset: Checker(dataset, limits))
 
     def places(self, target: Target, partitions: int) -> Iterable[int]:
@@ -80,7 +88,7 @@ class Admission:
             return None
         if draft.points is not None:
             return fitting_points(dataset, draft, draft.points, self._limits)
-        if draft.size > self._limits.record_bytes:
+        if draft.size > self._certain:
             return None
         checker = self._checkers.of(dataset)
         if not checker.fits(draft.records, plain=draft.plain):
@@ -94,7 +102,7 @@ class Admission:
         Raises: Problem(dataset_not_found, bad_name, store_unavailable, version_conflict).
         """
         large: list[Refusal] = []
-        if draft.size > self._limits.record_bytes and draft.points is None:
+        if draft.size > self._certain and draft.points is None:
             draft, large = self._without_large(draft)
         grow = grow and not (options.atomic and large)
         admitted = await self._admit(workspace, draft, options, grow)
@@ -233,6 +241,9 @@ class Admission:
             size = _size(record)
             if size > most:
                 message = f"The record has {size} bytes as JSON; {most} are allowed."
+                large.append(Refusal(place, "", RECORD_TOO_LARGE, message))
+            elif size > SURE and (logged := len(encode_record(record))) > MOST_LOGGED:
+                message = f"The record has {logged} bytes in the log; {MOST_LOGGED} are allowed."
                 large.append(Refusal(place, "", RECORD_TOO_LARGE, message))
             else:
                 kept.append((place, record))

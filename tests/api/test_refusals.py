@@ -241,3 +241,16 @@ async def test_what_no_record_may_hold_is_refused_stored_or_not(
     answer = await sent(here, here.workspace(), f'[{{"b": 1}}, {member}]', query)
     assert answer.status == 207
     assert [(index, given) for index, _, given in refused(answer)] == [(1, code)]
+
+
+async def test_a_record_that_no_message_of_the_log_can_hold_is_named_and_not_told_to_come_again(
+    here: House,
+) -> None:
+    w = here.workspace()
+    numbers = b",".join([b"1e5"] * 250_000)  # four bytes each as JSON, nine in the log
+    body = b'[{"a": [' + numbers + b']}, {"b": 1}]'
+    answer = await here.client.post(f"/v1/write/{w}/d", data=body)
+    assert answer.status == 207, answer.body
+    assert [(e["index"], e["code"]) for e in answer.json["errors"]] == [(0, "record_too_large")]
+    loaded = await here.client.post(f"/v1/data/{w}/d?wait=true", data=body)
+    assert (loaded.status, loaded.json["message"]) == (200, "Ingestion job successful, 1 records ingested")
