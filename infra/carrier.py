@@ -14,7 +14,7 @@ from streams.agents.worker import Source
 from streams.embedded.log import EmbeddedLog, LogPlan
 from streams.log import Log
 from streams.positions import Hold, RunHold
-from streams.topics import EVENTS, WRITES
+from streams.topics import TOPICS
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ async def open_log(settings: Settings, lifecycle: Lifecycle, meter: PrometheusMe
 
 
 async def _embedded(settings: Settings, lifecycle: Lifecycle, meter: PrometheusMeter, part: Part) -> Carrier:
-    plan = LogPlan(settings.data / "log", (WRITES, EVENTS), settings.partitions)
+    plan = LogPlan(settings.data / "log", TOPICS, settings.partitions)
     log = await EmbeddedLog.open(plan, lambda: time.time_ns() // 1_000_000, meter=meter)
     for topic, cut in log.cut_bytes.items():
         if cut:

@@ -24,7 +24,7 @@ from streams.kafka.sender import Manner
 from streams.kafka.source import source_of
 from streams.log import Log, LogError
 from streams.receipts import Receipts
-from streams.topics import ALERTS, EVENTS, RECEIPTS, WRITES
+from streams.topics import ALERTS, EVENTS, RECEIPTS, UPLOADS, WRITES
 
 SECOND: Final = 1e9
 MILLISECOND: Final = 1_000_000
@@ -60,6 +60,7 @@ def kafka_plan(settings: Settings) -> KafkaPlan:
         (
             TopicPlan(WRITES),
             TopicPlan(EVENTS),
+            TopicPlan(UPLOADS),
             TopicPlan(RECEIPTS, RECEIPTS_KEPT),
             TopicPlan(ALERTS, settings.events_keep // MILLISECOND),
         ),

@@ -59,7 +59,7 @@ from streams.positions import Setting
 from streams.publisher import Publisher
 from streams.receipts import Receipts
 from streams.retention import Retention
-from streams.topics import EVENTS, TOPICS, WRITES
+from streams.topics import EVENTS, WRITES
 
 logger = logging.getLogger(__name__)
 

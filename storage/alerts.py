@@ -229,9 +229,7 @@ def feed(
     return _behind(connection, NOTIFICATION.c.workspace == fold(workspace), after, limit, size)
 
 
-def feed_of_all(
-    connection: Connection, after: FeedPlace, limit: int, size: int
-) -> tuple[list[Told], bool]:
+def feed_of_all(connection: Connection, after: FeedPlace, limit: int, size: int) -> tuple[list[Told], bool]:
     """Return the notifications of all workspaces behind a place in the feed, as `feed` does of one."""
     return _behind(connection, true(), after, limit, size)
 

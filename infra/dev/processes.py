@@ -55,7 +55,7 @@ class Service:
     def start(self, command: Sequence[str], cwd: Path | None = None) -> int:
         """Start the server, detached: it outlives this process and its terminal. Returns its process id."""
         with self.log_file.open("ab") as log:
-            process = subprocess.Popen(  # noqa: S603 - the command is made by us
+            process = subprocess.Popen(
                 command,
                 cwd=cwd or self.data,
                 stdin=subprocess.DEVNULL,
