@@ -215,10 +215,6 @@ _CONFLICTS: Final[tuple[tuple[Callable[[Settings], bool], str], ...]] = (
         "set both or neither.",
     ),
     (
-        lambda s: s.database is not None,
-        "Apache Kafka and PostgreSQL come in a later version; leave SLUICE_LOG and SLUICE_DATABASE unset.",
-    ),
-    (
         lambda s: not s.auth and not s.loopback,
         "SLUICE_AUTH=off is allowed only on loopback; set SLUICE_HOST=127.0.0.1, or leave it on.",
     ),

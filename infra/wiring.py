@@ -128,6 +128,8 @@ async def start(settings: Settings, lifecycle: Lifecycle, out: TextIO = sys.stdo
     judge = Judge(log, store, catalogue, receipts, setting("judge"), meter, raised)
     persist = Persist(log, store, catalogue, receipts, setting("persist"), meter)
     faust = settings.data / "faust"
+    # nothing else may have needed the directory: both engines can be elsewhere, and the token given
+    faust.mkdir(mode=0o700, parents=True, exist_ok=True)
     reading, judging = carrier.source("persist", WRITES), carrier.source("judge", EVENTS)
     workers = {
         "persist": Worker(persist, WRITES, log, reading, lambda: receipts.awaited, meter, faust),

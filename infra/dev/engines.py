@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Final
 
 from infra.dev.engine import Engine
+from infra.dev.kafka import Kafka
 from infra.dev.postgres import Postgres
 from infra.dev.processes import EngineError
 
-ENGINES: Final[dict[str, Callable[[Path], Engine]]] = {"postgres": Postgres}
+ENGINES: Final[dict[str, Callable[[Path], Engine]]] = {"kafka": Kafka, "postgres": Postgres}
 ENV_FILE: Final = "infra.env"
 
 

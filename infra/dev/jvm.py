@@ -9,14 +9,12 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from infra.dev.processes import EngineError
+
 POM: Final = Path(__file__).with_name("pom.xml")
 JAVA: Final = 17
 FETCH_SECONDS: Final = 600
 _QUICK: Final = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.showDateTime=true")
-
-
-class EngineError(Exception):
-    """A development engine does not come up; the message says why and where to look."""
 
 
 def missing() -> str | None:

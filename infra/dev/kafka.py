@@ -7,21 +7,18 @@ power cut (`sluice check` says so).
 
 import base64
 import json
-import os
-import signal
 import socket
 import struct
 import subprocess
-import time
 import uuid
 from pathlib import Path
 from typing import Any, Final
 
-from infra.dev.jvm import EngineError, command
+from infra.dev.jvm import command
 from infra.dev.jvm import missing as java_missing
+from infra.dev.processes import EngineError, Service, free_port
 
 SERVES_WITHIN: Final = 60.0
-STOPS_WITHIN: Final = 20.0
 
 PROPERTIES: Final = """\
 process.roles=broker,controller
@@ -61,11 +58,9 @@ class Kafka:
     name = "kafka"
 
     def __init__(self, data: Path, more: str = "") -> None:
+        self._directory = data.absolute() / "kafka"
         self._properties = PROPERTIES + more
-        self._data = data.absolute()
-        self._directory = self._data / "kafka"
-        self._pid = self._data / "kafka.pid"
-        self._log = self._data / "kafka.log"
+        self._service = Service(self.name, data.absolute(), str(self._directory))
 
     def missing(self) -> str | None:
         """Return what has to be installed first, with the command that does; None where all is there."""
@@ -84,35 +79,18 @@ class Kafka:
             properties.write_text(filled)
             if not (self._directory / "data" / "meta.properties").exists():
                 self._format(properties, kept["cluster"])
-            self._start(properties)
-        self._until_it_serves(kept["port"])
+            self._service.start(command("kafka.Kafka", str(properties)))
+        self._service.until(lambda: _serves(kept["port"]), SERVES_WITHIN)
         return f"SLUICE_LOG=kafka://127.0.0.1:{kept['port']}"
 
     def down(self) -> None:
         """Stop it where it runs, and wait for its end. Raises: EngineError where it does not end."""
-        pid = self.pid
-        if pid is not None:
-            os.kill(pid, signal.SIGTERM)
-            deadline = time.monotonic() + STOPS_WITHIN
-            while self.pid is not None:
-                if time.monotonic() > deadline:
-                    raise EngineError(f"Kafka (process {pid}) does not end; {self._log} may say why.")
-                time.sleep(0.05)
-        self._pid.unlink(missing_ok=True)
+        self._service.stop()
 
     @property
     def pid(self) -> int | None:
         """The process it runs in, None where it does not."""
-        try:
-            pid = int(self._pid.read_text())
-        except (OSError, ValueError):
-            return None
-        asked = ["ps", "-ww", "-o", "stat=,command=", "-p", str(pid)]
-        state, _, said = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.partition(
-            " "
-        )
-        # a number is used again, and a child that nobody waited for is dead
-        return pid if str(self._directory) in said and not state.startswith("Z") else None
+        return self._service.running()
 
     def _kept(self) -> dict[str, Any]:
         path = self._directory / "engine.json"
@@ -120,8 +98,7 @@ class Kafka:
             kept: dict[str, Any] = json.loads(path.read_text())
             return kept
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        ports = _free_ports(2)
-        kept = {"port": ports[0], "controller": ports[1], "cluster": cluster}
+        kept = {"port": free_port(), "controller": free_port(), "cluster": cluster}
         path.write_text(json.dumps(kept))
         return kept
 
@@ -132,25 +109,6 @@ class Kafka:
             raise EngineError(
                 f"Kafka could not prepare {self._directory}: {(run.stdout + run.stderr)[-2000:]}"
             )
-
-    def _start(self, properties: Path) -> None:
-        with self._log.open("ab") as log:
-            process = subprocess.Popen(
-                command("kafka.Kafka", str(properties)),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        self._pid.write_text(f"{process.pid}\n")
-
-    def _until_it_serves(self, port: int) -> None:
-        deadline = time.monotonic() + SERVES_WITHIN
-        while not _serves(port):
-            if self.pid is None or time.monotonic() > deadline:
-                tail = self._log.read_text(errors="replace")[-2000:]
-                raise EngineError(f"Kafka does not serve on port {port}; {self._log} ends with:\n{tail}")
-            time.sleep(0.1)
 
 
 def _serves(port: int) -> bool:
@@ -163,14 +121,3 @@ def _serves(port: int) -> bool:
             return len(broker.recv(4)) == 4
     except OSError:
         return False
-
-
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()

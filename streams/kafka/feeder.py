@@ -81,13 +81,14 @@ class Feeder:
         if self._place is None:
             self._place = await take_over(self._store, self._log, ROLE, 0, self._hold, 0)
         place = self._place
-        told = await on_loop(
-            self._store.read(lambda c: alerts.feed_of_all(c, place.last[2], TOGETHER, TOGETHER_BYTES))
+        _, *at = place.last
+        told, _ = await on_loop(
+            self._store.read(lambda c: alerts.feed_of_all(c, (at[0], at[1]), TOGETHER, TOGETHER_BYTES))
         )
         if not told:
             return False
         await asyncio.gather(*(self._append(one) for one in told))
-        after = replace(place, next=place.next + len(told), last=(0, 0, told[-1].seq))
+        after = replace(place, next=place.next + len(told), last=(0, *told[-1].place))
 
         def body(c: Connection) -> None:
             offsets.lock(c, place, place.next)

@@ -108,8 +108,24 @@ def test_a_wrong_flag_is_named_as_a_flag() -> None:
     assert refused(stop_deadline="500ms") == "--stop-deadline 500ms is wrong: the least is 1s."
 
 
-def test_kafka_and_postgresql_together_come_later() -> None:
-    assert "come in a later version" in refused(log="kafka://h:9092", database="postgresql://h/d")
+def test_kafka_and_postgresql_go_together() -> None:
+    pair = load({"log": "kafka://h:9092,i:9092", "database": "postgresql://h/d"})
+    assert (pair.log, pair.database) == ("kafka://h:9092,i:9092", "postgresql://h/d")
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        ({"kafka_sasl": "PLAIN"}, "SLUICE_KAFKA_SASL, SLUICE_KAFKA_USERNAME and SLUICE_KAFKA_PASSWORD go"),
+        ({"kafka_username": "u", "kafka_password": "p"}, "SLUICE_KAFKA_SASL, SLUICE_KAFKA_USERNAME and"),
+        ({"kafka_ca": __file__}, "SLUICE_KAFKA_CA, _CERT and _KEY are for TLS"),
+        ({"kafka_tls": True, "kafka_cert": __file__}, "SLUICE_KAFKA_CERT and SLUICE_KAFKA_KEY go together"),
+        ({"kafka_prefix": "no spaces"}, "--kafka-prefix no spaces is wrong"),
+        ({"kafka_compression": "rar"}, "--kafka-compression rar is wrong"),
+    ],
+)
+def test_what_of_kafkas_settings_does_not_fit_is_named(flags: dict[str, object], sentence: str) -> None:
+    assert refused(**flags).startswith(sentence)
 
 
 def test_only_one_of_certificate_and_key_is_refused(tmp_path: Path) -> None:
