@@ -59,21 +59,27 @@ def serve(host: Host = None, port: Port = None, data: Data = None) -> None:
 async def _serve(settings: Settings) -> int:
     lifecycle = Lifecycle(settings.stop_deadline / 1e9)
     with lifecycle.signals():
-        try:
-            running = await lifecycle.start("the broker", start(settings, lifecycle))
-        except StopAsked:
-            return lifecycle.exit_status
-        except (WrongSetting, LogError, AnotherLogError, Later, DatabaseError) as error:
-            print(f"sluice: {error}", file=sys.stderr)
-            return 2 if isinstance(error, WrongSetting) else 1
-        _settle_memory()
-        warn_if_open(settings)
-        print(banner(running, settings), flush=True)
-        await lifecycle.until_asked()
-        try:
-            await lifecycle.stop()
-        except ExceptionGroup:
-            return 1
+        status = await _until_stopped(settings, lifecycle)
+        await lifecycle.leave_nothing(status)
+    return status
+
+
+async def _until_stopped(settings: Settings, lifecycle: Lifecycle) -> int:
+    try:
+        running = await lifecycle.start("the broker", start(settings, lifecycle))
+    except StopAsked:
+        return lifecycle.exit_status
+    except (WrongSetting, LogError, AnotherLogError, Later, DatabaseError) as error:
+        print(f"sluice: {error}", file=sys.stderr)
+        return 2 if isinstance(error, WrongSetting) else 1
+    _settle_memory()
+    warn_if_open(settings)
+    print(banner(running, settings), flush=True)
+    await lifecycle.until_asked()
+    try:
+        await lifecycle.stop()
+    except ExceptionGroup:
+        return 1
     return lifecycle.exit_status
 
 

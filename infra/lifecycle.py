@@ -11,7 +11,19 @@ return life.exit_status
 """
 
 import os
-from asyncio import CancelledError, Event, Future, Task, create_task, get_running_loop, shield, wait
+import sys
+from asyncio import (
+    CancelledError,
+    Event,
+    Future,
+    Task,
+    all_tasks,
+    create_task,
+    current_task,
+    get_running_loop,
+    shield,
+    wait,
+)
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from logging import getLogger
@@ -22,6 +34,7 @@ T = TypeVar("T")
 
 _log = getLogger(__name__)
 
+_LEAVING: Final = 2.0
 _LAST_MOMENT: Final = 0.1
 """Seconds a cleanup that ran out of time has to honour its cancellation."""
 
@@ -99,6 +112,22 @@ class Lifecycle:
         failures = await self._unwound()
         if failures and first:
             raise ExceptionGroup("Some parts did not stop as they should.", failures)
+
+    async def leave_nothing(self, status: int) -> None:
+        """Cancel every task that is left; where one does not end, end the process here, with `status`.
+
+        For the loop's own way out waits for them without a bound. Faust's swallow their cancellation where
+        they are stopped in the middle of their start, and such a process never went (seen).
+        """
+        left = all_tasks() - {current_task()}
+        for task in left:
+            task.cancel()
+        stuck = (await wait(left, timeout=_LEAVING))[1] if left else set[Task[Any]]()
+        if stuck:
+            names = ", ".join(sorted(task.get_name() for task in stuck)[:5])
+            _log.warning("%d tasks did not end: %s.", len(stuck), names, extra={"action": "stopped"})
+            sys.stdout.flush()
+            self._leave(status)
 
     def ask_to_stop(self, why: str) -> None:
         """Wake `until_asked`; `why` is said in the log, the first time."""

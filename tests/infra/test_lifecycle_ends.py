@@ -1,12 +1,14 @@
 """What ends a process: a side task that died, a signal, a second one."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import textwrap
 from collections.abc import Awaitable, Callable
+from unittest.mock import patch
 
 import pytest
 
@@ -124,3 +126,31 @@ def test_a_second_signal_ends_a_process_that_hangs_with_status_1() -> None:
         assert running.stdout.readline() == "hanging\n"
         running.send_signal(signal.SIGINT)
         assert running.wait(timeout=10) == 1
+
+
+async def test_a_task_that_swallows_its_cancellation_does_not_keep_the_process() -> None:
+    left: list[int] = []
+    life = Lifecycle(5.0, leave=left.append)
+    let_go = asyncio.Event()
+
+    async def stubborn() -> None:
+        while not let_go.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await let_go.wait()
+
+    task = asyncio.create_task(stubborn())
+    await asyncio.sleep(0)
+    with patch("infra.lifecycle._LEAVING", 0.05):
+        await life.leave_nothing(1)
+    assert left == [1]
+    let_go.set()
+    await task
+
+
+async def test_tasks_that_end_when_they_are_told_are_ended_and_the_process_goes_its_own_way() -> None:
+    left: list[int] = []
+    life = Lifecycle(5.0, leave=left.append)
+    task = asyncio.create_task(asyncio.Event().wait())
+    await asyncio.sleep(0)
+    await life.leave_nothing(0)
+    assert (left, task.cancelled()) == ([], True)
