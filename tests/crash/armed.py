@@ -11,17 +11,23 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, Final
 
-from tests.crash.point import Point
+from streams.embedded.log import LogPlan
+from tests.crash.point import Point, found
 from tests.crash.table import POINTS
 
 VARIABLE: Final = "CRASH_TRAP"
-SEGMENT_BYTES: Final = 128 * 1024
-ALERTS_TOGETHER: Final = 12
+HASTENED: Final[dict[str, Any]] = {
+    "infra.carrier:LogPlan": partial(LogPlan, segment_bytes=128 * 1024),
+    "streams.announce:PENDING_AFTER": 0,
+    "streams.endings:AFTER": 0.0,
+    "streams.agents.judge:TOGETHER": 12,
+}
+"""What is put in the place of the product's own, so that what is rare in it is frequent."""
 DRAINED_WITHIN: Final = 10.0
 HELD: Final = 0.05
 """Seconds that a thread beside the loop stands still at its point before all die: an answer that did not wait
@@ -83,7 +89,7 @@ def prepare() -> None:
     for point in POINTS:
         by_target.setdefault(point.target, []).append(point)
     for points in by_target.values():
-        holder, name = points[0].holder()
+        holder, name = found(points[0].target)
         setattr(holder, name, _wrapped(getattr(holder, name), points))
     _hasten()
 
@@ -103,18 +109,9 @@ def _listen() -> None:
 
 def _hasten() -> None:
     """Let segments be small, slices short, and what a crash left unfinished be taken up at once."""
-    from functools import partial
-
-    import infra.chores
-    import infra.wiring
-    import streams.agents.judge
-    import streams.endings
-    from streams.embedded.log import LogPlan
-
-    setattr(infra.wiring, "LogPlan", partial(LogPlan, segment_bytes=SEGMENT_BYTES))  # noqa: B010
-    infra.chores.PENDING_AFTER = 0  # type: ignore[misc]
-    streams.endings.AFTER = 0.0  # type: ignore[misc]
-    streams.agents.judge.TOGETHER = ALERTS_TOGETHER  # type: ignore[misc]
+    for target, value in HASTENED.items():
+        holder, name = found(target)
+        setattr(holder, name, value)
 
 
 def _wrapped(function: Callable[..., Any], points: list[Point]) -> Callable[..., Any]:

@@ -106,12 +106,13 @@ def audit(data: Path, account: Account) -> Found:
 
 def unfinished(data: Path) -> dict[str, int]:
     """Return how much waits yet of what comes by itself: deliveries, ends of datasets, changes of rules."""
+    now = time_ns()
     return read(
         data,
         lambda c: {
             "deliveries": deliveries.waiting(c),
             "datasets without a name": len(datasets.retired(c)),
-            "rules not in force": len(rules.pending(c, time_ns())),
+            "rules not in force": len(rules.pending(c, now, now)),
         },
     )
 

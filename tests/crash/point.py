@@ -46,15 +46,16 @@ class Point:
         after, _, before = self.between.partition(" > ")
         return after, before
 
-    def holder(self) -> tuple[Any, str]:
-        """Return what has the target, and under which name.
 
-        Raises: AttributeError, ModuleNotFoundError where the product has it no longer.
-        """
-        module, _, path = self.target.partition(":")
-        holder: Any = importlib.import_module(module)
-        *outer, name = path.split(".")
-        for each in outer:
-            holder = getattr(holder, each)
-        getattr(holder, name)
-        return holder, name
+def found(target: str) -> tuple[Any, str]:
+    """Return what has `module:name` or `module:Class.name`, and under which name.
+
+    Raises: AttributeError, ModuleNotFoundError where the product has it no longer.
+    """
+    module, _, path = target.partition(":")
+    holder: Any = importlib.import_module(module)
+    *outer, name = path.split(".")
+    for each in outer:
+        holder = getattr(holder, each)
+    getattr(holder, name)
+    return holder, name

@@ -49,8 +49,7 @@ async def test_a_load_goes_on_after_kills_and_stores_each_record_once(seed: int)
     chance = random.Random(seed)
     body = csv_of(range(RECORDS))
     with Broker({"SLUICE_FREE_DISK": "1MB"}) as broker:
-        async with loading(broker, seed) as load:
-            await load.prepare()
+        async with loading(broker, str(seed)) as load:
             told = await posted(load, f"/v1/data/{WORKSPACE}/loaded?event=true", body)
             for share in [0.0, *sorted(chance.random() for _ in range(2))]:
                 await came_to(load, told["jobUrl"], share)
@@ -68,7 +67,7 @@ async def test_a_load_goes_on_after_kills_and_stores_each_record_once(seed: int)
 
 async def test_an_upload_that_is_cut_off_leaves_no_job_and_harms_nothing() -> None:
     with Broker({"SLUICE_FREE_DISK": "1MB"}) as broker:
-        async with loading(broker, 3) as load:
+        async with loading(broker, "3") as load:
             came = asyncio.Event()
 
             async def endless() -> Any:

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from tests.crash.point import Point
+from tests.crash.point import Point, found
 from tests.crash.table import BY_NAME, POINTS, ROADS
 
 
@@ -17,7 +17,7 @@ def test_between_any_two_neighbouring_steps_of_a_road_there_is_a_point(road: str
 
 @pytest.mark.parametrize("point", POINTS, ids=lambda point: point.name)
 def test_what_a_point_stands_beside_is_in_the_product(point: Point) -> None:
-    holder, name = point.holder()
+    holder, name = found(point.target)
     assert callable(getattr(holder, name))
 
 
