@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.wiring import DATABASE
+from infra.database import DATABASE
 from streams.embedded.chain import open_chain
 from streams.embedded.disk import SystemDisk
 from streams.embedded.scan import blocks, read_head

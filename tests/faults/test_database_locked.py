@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from infra.wiring import DATABASE
+from infra.database import DATABASE
 from tests.faults.account import RULE, Account
 from tests.faults.tools import calling, patient
 from tests.stage.patience import eventually

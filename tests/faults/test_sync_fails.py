@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.wiring import DATABASE
+from infra.database import DATABASE
 from tests.faults.account import RULE, Account
 from tests.faults.tools import calling, patient
 from tests.faults.tracing import failing
