@@ -11,11 +11,11 @@ from pathlib import Path
 
 
 def _arm() -> None:
-    from infra import wiring
+    from infra import carrier
 
     segment = os.environ.get("FAULTS_SEGMENT")
     if segment:
-        wiring.LogPlan = partial(wiring.LogPlan, segment_bytes=int(segment))  # type: ignore[misc, assignment]
+        carrier.LogPlan = partial(carrier.LogPlan, segment_bytes=int(segment))  # type: ignore[misc, assignment]
 
 
 def _shift_the_clock(by: Path) -> None:
