@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Final
 
-from sqlalchemy import Connection, Table, func, select
+from sqlalchemy import Connection, Table, select
 
 from rules.envelope import ID_FIELD, TIME_FIELD
 from rules.fold import Present
@@ -37,5 +37,6 @@ def present(connection: Connection, dataset: Dataset, keys: Collection[bytes]) -
 
 def _all_behind(connection: Connection, table: Table, keys: Collection[bytes]) -> bool:
     """Return whether all keys are behind the last one stored, as are points that come in their order."""
-    last = connection.execute(select(func.max(table.c[KEY]))).scalar()
+    # PostgreSQL before 18 has no max() of bytes; the index of keys answers this just as soon
+    last = connection.execute(select(table.c[KEY]).order_by(table.c[KEY].desc()).limit(1)).scalar()
     return last is None or min(keys) > last
