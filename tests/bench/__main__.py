@@ -34,6 +34,7 @@ LATER: Final = (
     "single records on Apache Kafka against Redpanda Connect: needs both servers",
     "memory under sustained overload: `make overload` does",
 )
+NO_INFLUXD: Final = "points against InfluxDB 1.x: it is not installed (Debian's package influxdb)"
 
 
 def main() -> int:
@@ -103,10 +104,7 @@ def _print(console: Console, machine: Machine, rows: list[Row], failed: list[str
         console.print(
             "wrk is not installed: the load came from a slower generator in Python.", style="yellow"
         )
-    lacking = list(LATER)
-    if INFLUXD is None:
-        lacking.append("points against InfluxDB 1.x: it is not installed (Debian's package influxdb)")
-    for each in lacking:
+    for each in LATER if INFLUXD else (*LATER, NO_INFLUXD):
         console.print(f"not measured: {each}", highlight=False)
     for each in failed:
         console.print(f"could not be measured: {each}", style="bold red", markup=False)
