@@ -208,6 +208,8 @@ def converts(kind: ColumnType, value: Any) -> bool:
     match kind:
         case T.INTEGER:
             return int(value) == value and -(2**63) <= int(value) < 2**63
+        case T.UNSIGNED:
+            return int(value) == value and 0 <= int(value) < 2**64
         case T.NUMBER:
             return float(value) == value and not isinstance(value, bool)
         case T.DATETIME:
