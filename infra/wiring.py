@@ -164,6 +164,7 @@ async def start(settings: Settings, lifecycle: Lifecycle, out: TextIO = sys.stdo
         limits=settings.limits(),
         meter=meter,
         clock=time.time_ns,
+        busy=lambda: inflight.total > 0 or receipts.awaited,
     )
     uploads = Uploads(log, pressure, settings.max_upload, max(settings.max_inflight // 4, MB))
     loads = start_loads(lifecycle, loading, uploads, known.run, quota, health.register("loads"))

@@ -65,7 +65,7 @@ def start_loads(
         await loader.stop()
 
     lifecycle.on_stop("loads", stop)
-    return Loads(parts.store, uploads, loader, quota)
+    return Loads(parts.store, uploads, loader, quota, parts.meter)
 
 
 async def start_agents(lifecycle: Lifecycle, health: Parts, workers: dict[str, Worker]) -> None:

@@ -29,7 +29,7 @@ from api.lane.door import Draft, Options
 from rules.envelope import Handling
 from rules.errors import VERSION_CONFLICT, Problem
 from rules.job import Mark, Source
-from rules.limits import KB, MB, Limits
+from rules.limits import KB, Limits
 from rules.schema.dataset import ColumnType, Dataset
 from rules.schema.declare import on_demand
 from rules.schema.evolve import evolve
@@ -42,8 +42,8 @@ from streams.publisher import Publisher
 from streams.receipts import Receipts
 from streams.topics import dataset_partition
 
-UNDER_WAY: Final = 2 * MB
-"""Bytes of a job that are logged and not stored: what a live write may have to wait behind."""
+UNDER_WAY: Final = 128 * KB
+"""Bytes of a job that are logged and not stored: persist applies them in one go, and others wait behind."""
 
 PIECE: Final = 400 * KB
 """Bytes that a piece of a block is meant to have in the log; a CSV's names come with each of its rows."""
@@ -59,7 +59,7 @@ TRIES: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What loading is made of. `clock` gives ns since 1970."""
+    """What loading is made of. `clock` gives ns since 1970, `busy` says whether requests are under way."""
 
     log: Log
     store: Store
@@ -71,6 +71,7 @@ class Parts:
     limits: Limits
     meter: Meter
     clock: Callable[[], int]
+    busy: Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class Ingesting:
     def __init__(self, parts: Parts, ledger: Ledger) -> None:
         self._parts = parts
         self._ledger = ledger
-        self._pace = Pace()
+        self._pace = Pace(parts.busy)
         self._under_way = UnderWay(parts.store, parts.receipts, ledger)
 
     async def run(self) -> None:

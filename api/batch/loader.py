@@ -18,7 +18,7 @@ from api.batch.ledger import Ledger, OvertakenError
 from api.batch.upload import Uploads
 from api.batch.validate import Validating
 from api.decode.blocks import BrokenError
-from rules.errors import Later, Problem
+from rules.errors import DISK_LOW, Later, Problem
 from rules.job import Job, State
 from rules.limits import MB
 from rules.names import fold
@@ -166,7 +166,7 @@ class Loader:
             await ledger.take()
             if ledger.job.status is State.VALIDATING:
                 parts = self._parts
-                await Validating(parts.log, parts.catalogue, parts.limits, ledger).run()
+                await Validating(parts.log, parts.catalogue, parts.limits, ledger, parts.busy).run()
             if ledger.job.status is State.VALIDATED:
                 await ledger.become(State.INGESTING, "the records are being stored")
             ingesting = Ingesting(self._parts, ledger)
@@ -226,10 +226,18 @@ class Loader:
         """Let go of bytes nobody needs any more, and forget what is long past."""
         now = self._parts.clock()
         store = self._parts.store
-        await on_loop(store.write(lambda c: jobs.drop_bytes(c, now - BYTES_KEPT)))
+        kept = 0 if self._disk_is_low() else BYTES_KEPT
+        await on_loop(store.write(lambda c: jobs.drop_bytes(c, now - kept)))
         await on_loop(store.write(lambda c: jobs.prune(c, now - JOBS_KEPT)))
         await self._uploads.trim(await on_loop(store.read(jobs.held)))
         self._parts.meter.gauge("loads_open", await on_loop(store.read(jobs.count_open)))
+
+    def _disk_is_low(self) -> bool:
+        try:
+            self._parts.pressure.check("", ())
+        except Problem as problem:
+            return problem.code is DISK_LOW
+        return False
 
 
 def _datasets(job: Job) -> set[tuple[str, str]]:

@@ -15,6 +15,7 @@ from api.entry.quota import Quota
 from api.lane.once import KEPT, Keyed
 from rules.errors import IDEMPOTENCY_CONFLICT, JOB_NOT_FOUND, JOB_STATE, OVERLOADED, Problem
 from rules.job import Counts, Definition, Job, Mark, Progress, State, said
+from rules.signals import Meter
 from storage import idempotency, jobs
 from storage.idempotency import Claim
 from storage.store import Store
@@ -39,11 +40,12 @@ class Wanted:
 class Loads:
     """The jobs of batch loads, as doors see them."""
 
-    def __init__(self, store: Store, uploads: Uploads, loader: Loader, quota: Quota) -> None:
+    def __init__(self, store: Store, uploads: Uploads, loader: Loader, quota: Quota, meter: Meter) -> None:
         self.uploads = uploads
         self.loader = loader
         self.quota = quota
         self._store = store
+        self._meter = meter
 
     async def room(self) -> None:
         """Let another load pass, before its bytes are read.
@@ -113,6 +115,7 @@ class Loads:
 
         changed = await self._change(job, cancelled, now)
         self.loader.cancelled(job.id)
+        self._meter.count("loads_total", outcome="cancelled")
         return changed
 
     async def retry(self, job: Job, now: int) -> Job:

@@ -1,8 +1,8 @@
 """A source's bytes from the log, in blocks, at a pace that leaves the loop to those who write live."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from time import thread_time
+from collections.abc import AsyncIterator, Callable
+from time import perf_counter
 from typing import Final
 
 from api.decode.blocks import Block, Place
@@ -12,34 +12,35 @@ from rules.limits import MB, Limits
 from streams.log import Log
 from streams.topics import UPLOADS
 
-BUSY: Final = 0.25
-"""A turn of the loop that took this share of what we did before says that others have work."""
-
-REST: Final = 2.0
+SHARE: Final = 10.0
 LONGEST_REST: Final = 0.05
+"""After a piece of work we rest at the most so many times as long as it took, and so many seconds."""
+
+LOOK_EVERY: Final = 0.002
 
 
 class Pace:
-    """Gives way: after each piece of work others have their turn, and twice the time where they are busy.
+    """Gives way: after each piece of work others have their turn.
 
-    Time is the loop's own CPU: what other processes take of the machine says nothing of those who write.
+    Where `busy` says that requests are under way we wait for them, for a bounded time.
     """
 
-    def __init__(self) -> None:
-        self._begun = thread_time()
+    def __init__(self, busy: Callable[[], bool]) -> None:
+        self._busy = busy
+        self._begun = perf_counter()
 
     def begin(self) -> None:
         """Begin a piece of work: what was waited for before is nobody's."""
-        self._begun = thread_time()
+        self._begun = perf_counter()
 
     async def give_way(self) -> None:
         """Let others have their turn."""
-        worked = thread_time() - self._begun
-        turn = thread_time()
+        now = perf_counter()
+        end = now + min(LONGEST_REST, (now - self._begun) * SHARE)
         await asyncio.sleep(0)
-        if thread_time() - turn > worked * BUSY:
-            await asyncio.sleep(min(LONGEST_REST, worked * REST))
-        self._begun = thread_time()
+        while self._busy() and perf_counter() < end:  # noqa: ASYNC110 - who is busy has no event for it
+            await asyncio.sleep(LOOK_EVERY)
+        self._begun = perf_counter()
 
 
 async def form_of(log: Log, partition: int, source: Source, limits: Limits) -> Form:

@@ -5,7 +5,7 @@ its cells were seen. The dataset is grown in memory only, as the records would g
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from time import perf_counter
 from typing import Any
@@ -31,12 +31,19 @@ from streams.log import Log
 class Validating:
     """Validates one job."""
 
-    def __init__(self, log: Log, catalogue: Catalogue, limits: Limits, ledger: Ledger) -> None:
+    def __init__(
+        self,
+        log: Log,
+        catalogue: Catalogue,
+        limits: Limits,
+        ledger: Ledger,
+        busy: Callable[[], bool],
+    ) -> None:
         self._log = log
         self._catalogue = catalogue
         self._limits = limits
         self._ledger = ledger
-        self._pace = Pace()
+        self._pace = Pace(busy)
         self._progress: Progress = ledger.job.progress
 
     async def run(self) -> None:

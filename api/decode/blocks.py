@@ -13,11 +13,11 @@ from msgspec import Struct
 from api.decode.records import is_plain
 from rules.errors import RECORD_TOO_LARGE, Code
 
-WINDOW: Final = 128 * 1024
+WINDOW: Final = 64 * 1024
 """Bytes in which the records of a block end: what the loop decodes, checks and encodes without keeping others
 waiting. A single larger record has a block of its own."""
 
-MOST: Final = 2_000
+MOST: Final = 1_000
 """Records of a block, so that tiny ones, or ones that are all refused, keep nobody waiting either."""
 
 

@@ -63,6 +63,16 @@ async def test_a_load_goes_on_after_a_stop_in_its_middle(tmp_path: Path) -> None
         assert [row["n"] for row in stored(tmp_path, "acme", "d")] == list(range(RECORDS))
 
 
+async def test_who_waits_too_short_is_told_which_job_goes_on(tmp_path: Path) -> None:
+    async with running_broker(tmp_path) as client:
+        answer = await client.post("/v1/data/acme/d?wait=true&timeout=0.1", data=BODY)
+        assert (answer.status, answer.json["code"]) == (504, "too_slow")
+        job = await ended(client, answer.json["jobUrl"], 60.0)
+        assert (job["jobId"], job["ingested"]) == (answer.json["jobId"], RECORDS)
+        found = (await client.get("/metrics")).body.decode()
+        assert 'sluice_loads_total{outcome="ingested"} 1.0' in found
+
+
 async def test_a_load_waits_while_the_store_does_not_answer(tmp_path: Path) -> None:
     async with running_broker(tmp_path) as client:
         url = (await client.post("/v1/data/acme/d", data=BODY)).json["jobUrl"]
