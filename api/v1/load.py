@@ -66,6 +66,7 @@ _BODY: Final = {
             query("overwrite", "The old word: true means replace.", "boolean", default=False),
             query("maximumValidationErrors", "Past it nothing is stored.", "integer", minimum=0),
             query("event", "true: publish the records to the rules.", "boolean", default=False),
+            query("persist", "A load always stores: false is refused.", "boolean", default=True),
             query("createDatasetOnDemand", "false: 404 for an unknown dataset.", "boolean", default=True),
             IDEMPOTENCY_KEY,
         ),

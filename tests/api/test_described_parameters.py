@@ -27,6 +27,7 @@ BODIES: dict[tuple[str, str], Any] = {
         "datasetId": "new",
         "schema": {"type": "object", "properties": {}},
     },
+    ("post", "/v1/data/{workspace}/{dataset}"): [{"k": "l", "s": "m"}],
     ("patch", "/v1/datasets/{workspace}/{dataset}"): {"title": "t"},
     ("post", "/v1/generate-schema/{workspace}"): [{"a": 1}],
     ("post", "/v1/rules/{workspace}"): {**RULE, "id": "other"},
@@ -79,6 +80,7 @@ async def values(client: Client) -> dict[str, str]:
         return str((await client.get("/v1/alerts/w")).json["alerts"][0]["id"])
 
     alert = await eventually(raised, 20.0)
+    job = (await client.post("/v1/data/w/loaded", data=b"[{}]")).json["jobId"]
     return {
         "workspace": "w",
         "dataset": "d",
@@ -86,6 +88,7 @@ async def values(client: Client) -> dict[str, str]:
         "subkey": "y",
         "rule": "r",
         "alert": alert,
+        "job_id": job,
         "subscription": hook,
         "notification": alert,
         "write_id": wrote.json["writeId"],
