@@ -70,7 +70,8 @@ def test_a_start_on_much_reads_hardly_more_than_one_on_nothing(full: Path) -> No
         read, cpu, took = started(broker)
         log = sum(path.stat().st_size for path in broker.data.rglob("*.seg"))
         stored = (broker.data / "sluice.db").stat().st_size
-        broker._clear()
+        broker.kill()
+        shutil.rmtree(broker.root)
         print(
             f"{RECORDS} records, database {stored / MB:.0f} MB, log {log / MB:.0f} MB, {way}: "
             f"ready in {took:.2f} s ({cpu:.2f} s of processor), "
