@@ -85,22 +85,31 @@ async def take_over(store: Store, log: Log, role: str, partition: int, hold: Hol
 
     Raises: Lost where another holds it by a better right; Later.
     """
-    generation = hold.generation
-    try:
+    while True:
+        generation = hold.generation
         try:
-            return await _taken(store, log, role, partition, generation, start, None)
-        except NotOurs as refused:
-            await hold.proven(generation)
-            place = await _taken(store, log, role, partition, generation, start, refused.holder)
-            logger.warning(
-                "Partition %d of %s was held by %s, and generations have begun anew: this worker answered "
-                "for generation %d all along and goes on in incarnation %d.",
-                partition, role, refused.holder, generation, place.token.incarnation,
-                extra={"action": "incarnation_raised"},
-            )  # fmt: skip
-            return place
-    except NotOurs as taken:
-        raise Lost from taken
+            return await _taken_with(store, log, role, partition, generation, start, hold)
+        except (NotOurs, Lost) as refused:
+            if hold.generation == generation:
+                raise Lost from refused
+            # the partition was assigned anew meanwhile, and that is another right
+
+
+async def _taken_with(
+    store: Store, log: Log, role: str, partition: int, generation: int, start: int, hold: Hold
+) -> Place:
+    try:
+        return await _taken(store, log, role, partition, generation, start, None)
+    except NotOurs as refused:
+        await hold.proven(generation)
+        place = await _taken(store, log, role, partition, generation, start, refused.holder)
+        logger.warning(
+            "Partition %d of %s was held by %s, and generations have begun anew: this worker answered "
+            "for generation %d all along and goes on in incarnation %d.",
+            partition, role, refused.holder, generation, place.token.incarnation,
+            extra={"action": "incarnation_raised"},
+        )  # fmt: skip
+        return place
 
 
 async def _taken(
