@@ -69,3 +69,10 @@ def stream(description: str, example: str) -> dict[int | str, Words]:
     """Return how a route answers that sends server-sent events."""
     content = {"text/event-stream": {"schema": {"type": "string"}, "example": example}}
     return {200: {"description": description, "content": content}}
+
+
+def own_refusals(description: str, example: Any) -> dict[int | str, Words]:
+    """Return how a route refuses that words it for another system's clients, or else as all others do."""
+    told = {"application/json": {"schema": {"type": "object"}, "example": example}}
+    ours = {"application/problem+json": {"schema": ref("Problem")}}
+    return {status: {"description": description, "content": {**told, **ours}} for status in ("4XX", "5XX")}

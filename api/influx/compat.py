@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request, Response
 
-from api.described import answers, extra, query
+from api.described import answers, extra, own_refusals, query
 from api.entry.answer import Answer, encode
 from api.entry.caller import body_of, params_of, services_of
 from api.influx.answers import HEADERS, v1_answer, v2_answer
@@ -25,6 +25,12 @@ _ORG: Final = {"id": "8a7b6c5d4e3f2a1b", "name": "acme"}
 _PAGE: Final = 1_000
 
 
+_V2: Final = own_refusals(
+    "Refused, in InfluxDB 2's words.", {"code": "unauthorized", "message": "Send a token."}
+)
+_V1: Final = own_refusals("Refused, in InfluxDB 1's words.", {"error": "Send a token."})
+
+
 @router.get("/ping", status_code=204, responses=answers(204, "It is there; the headers say what it is."))
 async def ping() -> Response:
     """Say that somebody is there, with the version of InfluxDB's API that callers may expect."""
@@ -37,7 +43,7 @@ async def ping() -> Response:
         query("org", "The organization, which is the workspace; or `orgID`."),
         query("name", "Only the bucket of this name."),
     ),
-    responses=answers(200, "The buckets that were written to.", {"buckets": [_BUCKET]}),
+    responses=answers(200, "The buckets that were written to.", {"buckets": [_BUCKET]}) | _V2,
 )
 async def buckets(request: Request) -> Response:
     """List the buckets of an organization: those that points were written to."""
@@ -70,7 +76,7 @@ async def buckets(request: Request) -> Response:
 @router.get(
     "/api/v2/orgs",
     openapi_extra=extra(query("org", "Only the organization of this name.")),
-    responses=answers(200, "The organizations that the token may see.", {"orgs": [_ORG]}),
+    responses=answers(200, "The organizations that the token may see.", {"orgs": [_ORG]}) | _V2,
 )
 async def organizations(request: Request) -> Response:
     """List the organizations, which are the workspaces: the token's own, an administrator's all."""
@@ -89,7 +95,7 @@ async def organizations(request: Request) -> Response:
 @router.post(
     "/query",
     openapi_extra=extra(query("q", "The statement; it may stand in a form in the body instead.")),
-    responses=answers(200, "As if it had been made: a bucket is made by the first write to it.", _MADE),
+    responses=answers(200, "As if it had been made: a bucket is made by the first write to it.", _MADE) | _V1,
 )
 async def statement(request: Request) -> Response:
     """Answer `CREATE DATABASE`, which InfluxDB 1's clients ask before they write. Other statements are not
