@@ -56,6 +56,7 @@ ROWS = (
         dataset=True,
         query="timeout=no",
     ),
+    Row("POST", "/v1/data/{workspace}/{dataset}", "write", dataset=True, query="wait=no"),
     Row("POST", "/v1/datasets/{workspace}", "admin", body=[]),
     Row("GET", "/v1/datasets/{workspace}", "read", query="limit=0"),
     Row("GET", "/v1/datasets/{workspace}/{dataset}", "read", dataset=True),
@@ -99,6 +100,17 @@ WITHOUT_WORKSPACE = (
     ("GET", "/api/v2/buckets"),
     ("GET", "/api/v2/orgs"),
     ("POST", "/query"),
+    ("POST", "/dataload/postdata"),
+    ("POST", "/Prod/dataload/postdata"),
+    ("POST", "/dataload/v1/postdata"),
+    ("POST", "/Prod/dataload/v1/postdata"),
+    ("GET", "/dataload/{job_id}/status"),
+    ("GET", "/Prod/dataload/{job_id}/status"),
+    ("GET", "/v1/jobs/{workspace}/ingest"),
+    ("GET", "/v1/jobs/{workspace}/ingest/{job_id}"),
+    ("DELETE", "/v1/jobs/{workspace}/ingest/{job_id}"),
+    ("GET", "/v1/jobs/{workspace}/ingest/{job_id}/invalid-records-log"),
+    ("POST", "/v1/jobs/{workspace}/ingest/{job_id}/retry"),
 )
 """Those whose rights depend on what they are asked for; each has tests of its own."""
 
