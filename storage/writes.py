@@ -32,7 +32,7 @@ class PackedRow(SQLModel, table=True):
     __tablename__ = "write_packed"
 
     id: int | None = Field(default=None, primary_key=True, sa_type=Serial)
-    run: int
+    run: Big
     lo: Big
     hi: Big
     partition: int

@@ -244,7 +244,7 @@ def upgrade() -> None:
     op.create_table(
         "write_packed",
         sa.Column("id", SERIAL, sa.Identity(), nullable=False),
-        sa.Column("run", sa.Integer(), nullable=False),
+        sa.Column("run", sa.BigInteger(), nullable=False),
         sa.Column("lo", sa.BigInteger(), nullable=False),
         sa.Column("hi", sa.BigInteger(), nullable=False),
         sa.Column("partition", sa.Integer(), nullable=False),
