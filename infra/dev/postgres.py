@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from secrets import token_urlsafe
@@ -71,11 +72,16 @@ class Postgres:
         if not (self._cluster / "PG_VERSION").exists():
             self._initialise(binaries)
         port = remembered_port(self._data / "postgres.port")
+        serves = partial(_serves, self._url(port, "postgres"))
+        if self._service.running() is not None:
+            # one that was just killed may be seen for a moment yet: it is started again then
+            with suppress(EngineError):
+                self._service.until(serves, START_SECONDS)
         if self._service.running() is None:
             _forget_dead(self._cluster)
             arguments = [part for one in (*_SETTINGS, *self._extra, f"port={port}") for part in ("-c", one)]
             self._service.start([str(binaries / "postgres"), "-D", str(self._cluster), *arguments])
-        self._service.until(partial(_serves, self._url(port, "postgres")), START_SECONDS)
+        self._service.until(serves, START_SECONDS)
         _ensure_database(self._url(port, "postgres"))
         return f"SLUICE_DATABASE={self._url(port, DATABASE)}"
 
@@ -167,22 +173,23 @@ def _other_user() -> str | None:
 
 
 def _forget_dead(cluster: Path) -> None:
-    """Take away the lock of a server that was killed and that nobody has asked for its exit status.
+    """Wait for what a killed server left, and take away its lock where it would be taken for alive.
 
-    PostgreSQL takes such a zombie for alive. The lock goes only once no process works in the cluster, for
-    the children of a server that was killed end a moment later.
+    Its children end a moment after it, and hold its memory until then. A server that nobody has asked for
+    its exit status is a zombie, which PostgreSQL can't tell from one that runs.
     """
+    deadline = time.monotonic() + CHILDREN_SECONDS
+    while any(_works_in(process, cluster) for process in Path("/proc").glob("[0-9]*/cwd")):
+        if time.monotonic() > deadline:
+            return
+        time.sleep(LOOK_EVERY)
     lock = cluster / "postmaster.pid"
     try:
         pid = int(lock.read_text().split()[0])
     except (OSError, ValueError, IndexError):
         return
-    deadline = time.monotonic() + CHILDREN_SECONDS
-    while zombie(pid) and time.monotonic() < deadline:
-        if not any(_works_in(process, cluster) for process in Path("/proc").glob("[0-9]*/cwd")):
-            lock.unlink(missing_ok=True)
-            return
-        time.sleep(LOOK_EVERY)
+    if zombie(pid):
+        lock.unlink(missing_ok=True)
 
 
 def _works_in(process: Path, cluster: Path) -> bool:
