@@ -46,8 +46,8 @@ class Refused(Struct, frozen=True):
 class Block(Struct, frozen=True):
     """Members of a body in their order, not looked at yet: JSON values, or the cells of CSV rows.
 
-    `indexes` and `lines` place each row; `plain` promises that the text held no run of 16 digits and no
-    U+0000. `after` is where the next block begins.
+    `indexes` and `lines` place each row; `plain` promises that the text was UTF-8, and held no run of 16
+    digits and no U+0000. `after` is where the next block begins.
     """
 
     number: int
@@ -175,10 +175,18 @@ class Blocks(ABC):
             place.at + taken.used, place.index + read, taken.next_line, place.block + 1, self._closed
         )
         self._from, self._place = self._from + taken.used, after
-        plain = is_plain(piece)
+        plain = is_plain(piece) and _is_utf8(piece)
         return Block(
             place.block, taken.rows, taken.indexes, taken.lines, taken.refused, plain, len(piece), after
         )
+
+
+def _is_utf8(piece: bytes) -> bool:
+    try:
+        piece.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def first_lines(piece: bytes) -> bytes:

@@ -62,6 +62,17 @@ async def test_the_bytes_are_answered_with_a_job_that_can_be_asked_for(here: Hou
     assert ([one["jobId"] for one in listed["jobs"]], listed["next"]) == ([job], None)
 
 
+async def test_a_cell_that_is_no_utf8_is_named_in_a_column_of_text_too(here: House) -> None:
+    w = here.workspace()
+    assert (await loaded(here.client, f"{w}/d", b"a\nx\n"))["status"] == "INGESTED"
+    job = await loaded(here.client, f"{w}/d", b"a\ny\n\xc2\nz\n")
+    assert (job["status"], job["ingested"], job["invalid"]) == ("INGESTED", 2, 1)
+    assert [(one["lineNumber"], one["code"]) for one in await invalid(here.client, w, job)] == [
+        (3, "bad_text")
+    ]
+    assert [row["a"] for row in here.stored(w, "d")] == ["x", "y", "z"]
+
+
 async def test_who_waits_is_told_how_it_ended(here: House) -> None:
     w = here.workspace()
     good = await here.client.post(f"/v1/data/{w}/d?wait=true", data=b'[{"a": 1}, {"a": 2}, {"a": 3}]')
