@@ -23,7 +23,7 @@ async def test_what_was_acknowledged_and_not_stored_is_stored_once_after_two_kil
         await written(rig, [(PLAIN, "first", [{"by": "first"}]), (WIDE, "first", [{"text": TEXT}])])
         with locked(rig.broker.data):
             small: Writes = [
-                (PLAIN, f"small{place}", [{}] * size) for size in (1, 2, 5) for place in range(50)
+                (PLAIN, f"small{size}x{place}", [{}] * size) for size in (1, 2, 5) for place in range(50)
             ]
             keyed = [(KEYED, f"keyed{place}", [{"id": f"k{place}"}]) for place in range(50)]
             await written(rig, [*small, *keyed])
