@@ -1,8 +1,8 @@
 """Bodies in blocks: the same records whatever pieces they come in, wherever reading is taken up again."""
 
 import contextlib
-import gc
 import csv
+import gc
 import io
 import json
 import random
