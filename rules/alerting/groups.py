@@ -1,4 +1,4 @@
-"""Holders that an event is compared with together: sorted by a threshold, or merely listed."""
+"""Holders behind one value: a lone one, or groups of them, each sorted by a threshold or merely listed."""
 
 from array import array
 from bisect import bisect_left, bisect_right
@@ -20,6 +20,66 @@ Label = tuple[Shape | None, Shape | None, bool]
 def label(way: Access, sure: bool) -> Label:
     """Return which group among those of one bucket `way` leads to."""
     return _shape(way.first), _shape(way.second), sure
+
+
+class Lone(Generic[T]):
+    """The only holder behind a value, as most are: what it asks for lies in this one object.
+
+    An event that leads to one of ten thousand rules finds little of that rule in the processor's cache, so
+    what counts is how many objects are looked at one after the other.
+    """
+
+    __slots__ = ("_bound", "_first", "_second", "_second_bound", "_sure", "holder", "serial", "way")
+
+    def __init__(self, label: Label, way: Access, serial: int, holder: T) -> None:
+        self._first, self._second, self._sure = label
+        self._bound = 0.0 if way.first is None else way.first.bound
+        self._second_bound = 0.0 if way.second is None else way.second.bound
+        self.holder = holder
+        self.serial = serial
+        self.way = way
+
+    @property
+    def label(self) -> Label:
+        """The group in which it would stand among others."""
+        return self._first, self._second, self._sure
+
+    def find(self, record: Mapping[str, Any], sure: list[T], unsure: list[T]) -> None:
+        """Append the holder to `sure`, or to `unsure`, if the record passes its thresholds."""
+        if self._first is not None and not _passes(record, self._first, self._bound):
+            return
+        if self._second is not None and not _passes(record, self._second, self._second_bound):
+            return
+        (sure if self._sure else unsure).append(self.holder)
+
+
+class Groups(Generic[T]):
+    """Holders behind a value, those of one label in one group."""
+
+    __slots__ = ("_groups",)
+
+    def __init__(self) -> None:
+        self._groups: dict[Label, Thresholds[T] | Everyone[T]] = {}
+
+    def __len__(self) -> int:
+        return len(self._groups)
+
+    def insert(self, label: Label, way: Access, serial: int, holder: T) -> None:
+        """Take `holder` in. `serial` is above all that were inserted before."""
+        if label not in self._groups:
+            self._groups[label] = group(label)
+        self._groups[label].insert(way, serial, holder)
+
+    def remove(self, label: Label, way: Access, serial: int) -> None:
+        """Forget what was inserted with these."""
+        self._groups[label].remove(way, serial)
+        if not self._groups[label]:
+            del self._groups[label]
+
+    def find(self, record: Mapping[str, Any], sure: list[T], unsure: list[T]) -> None:
+        """Append every holder whose thresholds the record passes to `sure`, or to `unsure`."""
+        for one in self._groups.values():
+            one.find(record, sure, unsure)
 
 
 def group(label: Label) -> "Thresholds[T] | Everyone[T]":
@@ -122,6 +182,19 @@ class Everyone(Generic[T]):
     def find(self, _: Mapping[str, Any], sure: list[T], unsure: list[T]) -> None:
         """Append every holder to `sure`, or to `unsure`."""
         (sure if self._sure else unsure).extend(self._holders.values())
+
+
+def _passes(record: Mapping[str, Any], shape: Shape, bound: float) -> bool:
+    """Return whether a record's value is a number past a threshold of this shape."""
+    steps, sign, inclusive = shape
+    value: Any = record.get(steps) if type(steps) is str else reach(record, steps)
+    kind = type(value)
+    # By exact type: a boolean is an int to Python, and is no number in a condition.
+    if kind is not float and kind is not int:
+        return False
+    if sign < 0:
+        value = -value
+    return bool(value >= bound if inclusive else value > bound)
 
 
 def _shape(predicate: Above | None) -> Shape | None:

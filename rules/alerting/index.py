@@ -13,17 +13,15 @@ from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
-from rules.alerting.access import Access, Steps, access, hash_key, reach
+from rules.alerting.access import Access, Equal, Steps, access, hash_key, reach
 from rules.alerting.disjuncts import disjuncts
-from rules.alerting.groups import Everyone, Label, Thresholds, group, label
+from rules.alerting.groups import Groups, Label, Lone, label
 from rules.condition.tree import Node
 
 MOST_KEYS: Final = 128
 """Values of a rule's equalities that get an entry each; past it the condition is asked, to bound memory."""
 
 T = TypeVar("T")
-
-_Bucket = dict[Label, Thresholds[T] | Everyone[T]]
 
 _EVERYWHERE: Final = Access(None, None, None, whole=False)
 
@@ -48,8 +46,8 @@ class RuleIndex(Generic[T]):
     """
 
     def __init__(self) -> None:
-        self._hashes: dict[Steps, dict[Hashable, _Bucket[T]]] = {}
-        self._open: _Bucket[T] = {}
+        self._hashes: dict[Steps, dict[Hashable, Lone[T] | Groups[T]]] = {}
+        self._open: Groups[T] = Groups()
         self._filed: dict[str, _Filed[T]] = {}
         self._serial = 0
         self._manifold = 0
@@ -71,10 +69,12 @@ class RuleIndex(Generic[T]):
         self._manifold += len(filed.ways) > 1
         for serial, way in enumerate(filed.ways, filed.serial):
             of = label(way, filed.sure(way))
-            for bucket in self._buckets(way):
-                if of not in bucket:
-                    bucket[of] = group(of)
-                bucket[of].insert(way, serial, holder)
+            if way.equal is None:
+                self._open.insert(of, way, serial, holder)
+            else:
+                table = self._hashes.setdefault(way.equal.steps, {})
+                for key in way.equal.keys:
+                    table[key] = _joined(table.get(key), Lone(of, way, serial, holder))
 
     def remove(self, name: str) -> None:
         """Forget what `name` holds, if anything."""
@@ -84,11 +84,10 @@ class RuleIndex(Generic[T]):
         self._manifold -= len(filed.ways) > 1
         for serial, way in enumerate(filed.ways, filed.serial):
             of = label(way, filed.sure(way))
-            for bucket in self._buckets(way):
-                bucket[of].remove(way, serial)
-                if not bucket[of]:
-                    del bucket[of]
-            self._sweep(way)
+            if way.equal is None:
+                self._open.remove(of, way, serial)
+            else:
+                self._unhash(way.equal, of, way, serial)
 
     def find(self, record: Mapping[str, Any]) -> tuple[list[T], list[T]]:
         """Return the holders that match `record` for sure, and those that may; nobody else does."""
@@ -96,12 +95,11 @@ class RuleIndex(Generic[T]):
         unsure: list[T] = []
         for steps, table in self._hashes.items():
             value = record.get(steps) if type(steps) is str else reach(record, steps)
-            bucket = table.get(value if type(value) is str else hash_key(value))
-            if bucket is not None:
-                for one in bucket.values():
-                    one.find(record, sure, unsure)
-        for one in self._open.values():
-            one.find(record, sure, unsure)
+            behind = table.get(value if type(value) is str else hash_key(value))
+            if behind is not None:
+                behind.find(record, sure, unsure)
+        if self._open:
+            self._open.find(record, sure, unsure)
         if self._manifold and unsure:
             unsure = list(dict.fromkeys(unsure))
         return sure, unsure
@@ -117,23 +115,24 @@ class RuleIndex(Generic[T]):
     def _spread(self, steps: Steps) -> int:
         return len(self._hashes.get(steps, ()))
 
-    def _buckets(self, way: Access) -> Iterator[_Bucket[T]]:
-        """Yield the buckets in which `way` is filed, made where there are none yet."""
-        if way.equal is None:
-            yield self._open
-            return
-        table = self._hashes.setdefault(way.equal.steps, {})
-        for key in way.equal.keys:
-            if key not in table:
-                table[key] = {}
-            yield table[key]
-
-    def _sweep(self, way: Access) -> None:
-        if way.equal is None:
-            return
-        table = self._hashes[way.equal.steps]
-        for key in way.equal.keys:
-            if not table[key]:
+    def _unhash(self, equal: Equal, of: Label, way: Access, serial: int) -> None:
+        table = self._hashes[equal.steps]
+        for key in equal.keys:
+            behind = table[key]
+            if isinstance(behind, Groups):
+                behind.remove(of, way, serial)
+            if isinstance(behind, Lone) or not behind:
                 del table[key]
         if not table:
-            del self._hashes[way.equal.steps]
+            del self._hashes[equal.steps]
+
+
+def _joined(behind: Lone[T] | Groups[T] | None, more: Lone[T]) -> Lone[T] | Groups[T]:
+    """Return what stands behind a value once `more` has come to what was there."""
+    if behind is None:
+        return more
+    if isinstance(behind, Lone):
+        alone, behind = behind, Groups()
+        behind.insert(alone.label, alone.way, alone.serial, alone.holder)
+    behind.insert(more.label, more.way, more.serial, more.holder)
+    return behind

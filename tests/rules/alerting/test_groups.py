@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.alerting.access import Above, Access
-from rules.alerting.groups import group, label
+from rules.alerting.groups import Lone, group, label
 
 doubles = st.sampled_from([-3.0, -1.5, -1.0, -0.0, 0.0, 0.5, 1.0, 2.0, 3.0, 2.0**53])
 values = (
@@ -79,3 +79,29 @@ def test_holders_without_a_threshold_are_all_found_until_they_go() -> None:
     assert (sure, unsure) == ([], ["x", "y"])
     everyone.remove(way, 0)
     assert len(everyone) == 1
+
+
+@given(st.none() | shapes, st.none() | shapes, st.tuples(doubles, doubles), values, values, st.booleans())
+def test_a_lone_holder_is_found_by_what_would_find_it_in_its_group(
+    first: tuple[int, bool] | None,
+    second: tuple[int, bool] | None,
+    bounds: tuple[float, float],
+    a: Any,
+    b: Any,
+    sure: bool,
+) -> None:
+    one = above("a", *first, bounds[0]) if first else None
+    other = above("b", *second, bounds[1]) if first and second else None
+    way = Access(None, one, other, whole=sure)
+    grouped: Any = group(label(way, sure=sure))
+    grouped.insert(way, 0, "it")
+    lone = Lone(label(way, sure=sure), way, 0, "it")
+    for_sure: tuple[list[str], list[str]] = ([], [])
+    perhaps: tuple[list[str], list[str]] = ([], [])
+    lone.find({"a": a, "b": b}, for_sure[0], perhaps[0])
+    grouped.find({"a": a, "b": b}, for_sure[1], perhaps[1])
+    assert for_sure[0] == for_sure[1]
+    assert perhaps[0] == perhaps[1]
+    assert bool((for_sure if sure else perhaps)[0]) == (
+        passes(one, a, bounds[0]) and passes(other, b, bounds[1])
+    )

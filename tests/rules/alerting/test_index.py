@@ -100,6 +100,10 @@ def test_long_lists_are_left_to_the_condition() -> None:
     assert found(f"a in [{many}] && b > 1", {"a": -5, "b": 0}) == "out"
 
 
+def left(index: RuleIndex[str]) -> str:
+    return repr(vars(index) | {"_serial": 0, "_open": len(vars(index)["_open"])})
+
+
 def test_a_name_holds_one_rule_and_removal_leaves_nothing_behind() -> None:
     wheres = [
         "a in [1, 2] && b > 1",
@@ -111,7 +115,7 @@ def test_a_name_holds_one_rule_and_removal_leaves_nothing_behind() -> None:
         "a.b == 1",
         "false",
     ]
-    empty = repr(vars(index_of()) | {"_serial": 0})
+    empty = left(index_of())
     for seed in range(20):
         index = index_of(*wheres)
         index.insert(wheres[0], read_condition("b == 7").tree, "another")
@@ -121,7 +125,7 @@ def test_a_name_holds_one_rule_and_removal_leaves_nothing_behind() -> None:
             index.remove(where)
             index.remove(where)
         assert list(index) == []
-        assert repr(vars(index) | {"_serial": 0}) == empty
+        assert left(index) == empty
 
 
 def test_among_ten_thousand_keyed_rules_an_event_meets_a_handful() -> None:
