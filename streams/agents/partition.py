@@ -18,8 +18,8 @@ from streams.log import Message
 
 logger = logging.getLogger(__name__)
 
-BREATH: Final = 2.0
-LONGEST_BREATH: Final = 0.02
+BREATH: Final = 1.0
+LONGEST_BREATH: Final = 0.01
 
 HANDED_OVER_WITHIN: Final = 5.0
 """Seconds after which a chunk that was fetched and not handed over is taken for lost."""
@@ -72,7 +72,7 @@ class PartitionTask:
     being applied, so a partition holds at most twice `CHUNK_BYTES`.
 
     Applying costs nearly the same for one message as for a hundred. So after a chunk the task breathes:
-    it takes no other for twice the time that one took, 20 ms at the most, unless `hurry` says that
+    it takes no other for as long as that one took, 10 ms at the most, unless `hurry` says that
     somebody waits. An idle broker feels nothing of it, a loaded one gets large batches.
     """
 
