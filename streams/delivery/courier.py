@@ -5,7 +5,7 @@ with the same `webhook-id`.
 """
 
 import logging
-from asyncio import Event, Task, create_task, current_task, gather, timeout, wait
+from asyncio import Event, Lock, Task, TaskGroup, create_task, current_task, gather, timeout, wait
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -71,7 +71,9 @@ class Courier:
         self._patience = 0.0
         self._latest: int | None = None
         self._running: Task[None] | None = None
+        self._claiming = Lock()
         self._stir = Event()
+        self._ended = Event()
         self._leaving = Event()
 
     def wake(self) -> None:
@@ -82,10 +84,12 @@ class Courier:
         """Carry until `stop` is called or the task is cancelled."""
         self._running = current_task()
         try:
-            with suppress(Later):
-                while not self._leaving.is_set():
-                    await self._turn()
+            async with TaskGroup() as group:
+                group.create_task(self._look(), name="courier-look")
+                group.create_task(self._keep(), name="courier-keep")
             await self._finish()
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from failed
         finally:
             await self._drop()
 
@@ -97,6 +101,7 @@ class Courier:
         self._patience = deadline
         self._leaving.set()
         self._stir.set()
+        self._ended.set()
         running = self._running
         if running is None:
             return
@@ -105,12 +110,27 @@ class Courier:
             running.cancel()
             await wait(late)
 
+    async def _look(self) -> None:
+        with suppress(Later):
+            while not self._leaving.is_set():
+                await self._turn()
+
+    async def _keep(self) -> None:
+        """Keep outcomes beside the looking: a new delivery need not wait until the last ones' are kept."""
+        with suppress(Later):
+            while not self._leaving.is_set():
+                await self._ended.wait()
+                self._ended.clear()
+                await self._patiently(self._settle)
+
     async def _turn(self) -> None:
         self._stir.clear()
-        await self._patiently(self._settle)
         now = self._clock()
         await self._mind(now)
-        await self._patiently(partial(self._claim, now))
+        async with self._claiming:
+            await self._patiently(partial(self._claim, now))
+        if self._stir.is_set():
+            return
         upcoming = await self._patiently(partial(self._book.next_due, now))
         rest = self._idle
         if upcoming is not None:
@@ -174,20 +194,22 @@ class Courier:
         done = settled(due, attempt, at, self._clock(), 2 * self._chance() - 1)
         self._report(due, attempt, done)
         self._done.append(done)
-        self._stir.set()
+        self._ended.set()
 
     async def _settle(self) -> None:
         if not self._done:
             return
         kept = list(self._done)
         await self._book.settle(kept)
-        del self._done[: len(kept)]
-        # Only now: until it is settled the book shows it as due, and it would be carried twice.
-        for done in kept:
-            del self._under_way[done.notification_id, done.subscription_id]
-            self._places[done.subscription_id] -= 1
-            if not self._places[done.subscription_id]:
-                del self._places[done.subscription_id]
+        # Only now, and not while a claim is read: what the book showed as due would be carried twice.
+        async with self._claiming:
+            del self._done[: len(kept)]
+            for done in kept:
+                del self._under_way[done.notification_id, done.subscription_id]
+                self._places[done.subscription_id] -= 1
+                if not self._places[done.subscription_id]:
+                    del self._places[done.subscription_id]
+        self._stir.set()
 
     async def _finish(self) -> None:
         under_way = [task for task in self._under_way.values() if not task.done()]

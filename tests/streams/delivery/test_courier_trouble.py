@@ -64,6 +64,60 @@ async def test_a_stop_ends_the_waiting_for_a_book_that_can_not_answer() -> None:
 
 
 @dataclass
+class Slow(MemoryBook):
+    """A book that keeps, and answers what is due, only when it may."""
+
+    settles: Event = field(default_factory=Event)
+    answers: Event = field(default_factory=Event)
+    asked: Event = field(default_factory=Event)
+
+    async def due(self, now_ns: int, limit: int, busy: frozenset[str]) -> list[Due]:
+        found = await super().due(now_ns, limit, busy)
+        self.asked.set()
+        await self.answers.wait()
+        return found
+
+    async def settle(self, done: list[Settled]) -> None:
+        await self.settles.wait()
+        await super().settle(done)
+
+
+async def test_a_new_delivery_does_not_wait_until_the_outcome_of_another_is_kept() -> None:
+    book = Slow()
+    book.answers.set()
+    async with receiver(always(200)) as server, carrying(book) as go:
+        book.add("s1", "n1", LONG_AGO, server.url)
+        go.courier.wake()
+        await server.until(1)
+        book.add("s1", "n2", LONG_AGO, server.url)
+        go.courier.wake()
+        await server.until(2)
+        assert book.history == []
+        book.settles.set()
+        await book.until_settled(2)
+
+
+async def test_what_is_kept_while_the_book_is_read_is_not_carried_again() -> None:
+    book = Slow()
+    book.answers.set()
+    async with receiver(always(200)) as server, carrying(book) as go:
+        book.add("s1", "n1", LONG_AGO, server.url)
+        go.courier.wake()
+        await server.until(1)
+        book.answers.clear()
+        book.asked.clear()
+        go.courier.wake()
+        await book.asked.wait()  # what it was answered shows the first as due
+        book.settles.set()
+        await book.until_settled(1)
+        book.answers.set()
+        book.add("s1", "n2", LONG_AGO, server.url)
+        go.courier.wake()
+        await book.until_settled(2)
+        assert [got.headers["webhook-id"] for got in server.received] == ["n1", "n2"]
+
+
+@dataclass
 class Broken(MemoryBook):
     """A book with a bug that shows in its second answer."""
 
