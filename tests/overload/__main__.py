@@ -61,7 +61,10 @@ def _rows(result: Result) -> list[tuple[str, str]]:
             f"{result.capacity:,.0f} requests/s, {result.capacity * result.batch:,.0f} records/s",
         ),
         ("offered", f"{told.due:,} requests in {result.seconds:g} s, {told.due / result.seconds:,.0f}/s"),
-        ("of these sent", f"{told.sent:,}; for the others no connection had room"),
+        (
+            "of these sent",
+            f"{told.sent:,}; the connections were full {told.full / max(1, told.looks):.0%} of the time",
+        ),
         ("answered", f"{answered:,}: {dict(sorted(told.statuses.items()))}"),
         ("accepted", f"{len(told.accepted):,} requests, {len(told.accepted) / result.seconds:,.0f}/s"),
         ("refused", f"{dict(sorted(told.codes.items()))}; {told.backoff:,} say when to come again"),

@@ -43,6 +43,7 @@ class Flood(msgspec.Struct, frozen=True):
 class Flooded(msgspec.Struct):
     """What came of it. `accepted` and `unsure` are numbers of requests; `unsound` are words on answers that
     break a law. `backoff` counts refusals that said when to come again; `lost` connections ended early.
+    Of `looks` at the clock `full` found more due than the connections had room for.
     """
 
     due: int = 0
@@ -51,6 +52,8 @@ class Flooded(msgspec.Struct):
     codes: dict[str, int] = {}
     backoff: int = 0
     lost: int = 0
+    looks: int = 0
+    full: int = 0
     accepted: list[int] = []
     unsure: list[int] = []
     unsound: list[str] = []
@@ -147,10 +150,13 @@ async def run(flood: Flood) -> Flooded:
     while (spent := loop.time() - begun) < flood.seconds:
         due = int(flood.rate * spent) - told.due
         told.due += due
+        sent = told.sent
         for caller in _with_room(callers, due):
             caller.send(number, whole.replace(_MARK, b"%d" % (FIRST + number)))
             told.sent += 1
             number += flood.step
+        told.looks += due > 0
+        told.full += told.sent - sent < due
         await asyncio.sleep(TICK)
     end = loop.time() + PATIENCE
     while any(caller.waiting for caller in callers if caller.open) and loop.time() < end:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,6 +20,12 @@ TAKES: Final = 3.0
 HOME: Final = 2
 RECOVERY: Final = 10.0
 """Seconds within which it must be itself again."""
+PRESSED: Final = 0.9
+"""Share of the time in which there must be more to send than the connections have room for."""
+SERVED: Final = 0.99
+USUALLY: Final = 2.0
+AT_MOST: Final = 10.0
+"""Seconds within which half of a light client's writes are stored, and 99 of 100 of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +116,8 @@ def _sum(told: list[Flooded]) -> Flooded:
         total.sent += one.sent
         total.backoff += one.backoff
         total.lost += one.lost
+        total.looks += one.looks
+        total.full += one.full
         for mine, theirs in ((total.statuses, one.statuses), (total.codes, one.codes)):
             for key, count in theirs.items():
                 mine[key] = mine.get(key, 0) + count  # type: ignore[index, call-overload]
@@ -133,6 +142,16 @@ def laws(result: Result) -> list[str]:
         broken.append(f"memory grows by {after.slope:.1f} MB a minute ({after.grown:.0%} of it)")
     if result.recovery > RECOVERY:
         broken.append(f"it took {result.recovery:.1f} s to recover")
-    if result.beside.rate < 0.99:
-        broken.append(f"the light client was served {result.beside.rate:.1%}: {result.beside.failed}")
-    return broken
+    if result.flooded.full < PRESSED * result.flooded.looks:
+        broken.append(f"it was no flood: the connections were full {result.flooded.full} times only")
+    return broken + list(_light(result))
+
+
+def _light(result: Result) -> Iterator[str]:
+    beside, within = result.beside, result.within
+    if beside.rate < SERVED:
+        yield f"the light client was served {beside.rate:.1%}: {beside.failed}"
+    if beside.percentile(0.5) > USUALLY or beside.percentile(0.99) > AT_MOST:
+        yield f"the light client waited {beside.percentile(0.5):.1f} s, {beside.percentile(0.99):.1f} s"
+    if not within.failed.keys() <= {503, 504}:
+        yield f"the light client in the flooded partition was told {within.failed}"

@@ -30,7 +30,11 @@ def test_a_sound_flood_breaks_no_law() -> None:
         ({"flooded": Flooded(unsound=["503 overloaded, Retry-After b''"])}, "refusals"),
         ({"flooded": Flooded(lost=1)}, "connections ended"),
         ({"recovery": 11.0}, "to recover"),
+        ({"flooded": Flooded(looks=100, full=80)}, "no flood"),
         ({"beside": Served(took=[0.1] * 98, failed={503: 2})}, "light client"),
+        ({"beside": Served(took=[2.1] * 100)}, "light client"),
+        ({"beside": Served(took=[0.1] * 98 + [11.0] * 2)}, "light client"),
+        ({"within": Served(took=[0.1] * 98, failed={503: 1, 504: 1, 0: 1})}, "flooded partition"),
     ],
 )
 def test_each_law_is_looked_at(change: dict[str, object], word: str) -> None:
