@@ -1,4 +1,4 @@
-"""Every setting of the broker: its name, what it is unless set, what it may be, and what it does.
+"""The settings of one process: read, checked for how they fit together, and refused in a sentence.
 
 A value comes from a flag, else from the environment (`SLUICE_…`; an empty one counts as not set), else
 it is the default. Sizes are whole bytes and may be written `64MB`, durations are whole nanoseconds and
@@ -6,148 +6,30 @@ are written `20s`. Only `infra` knows this class: parts are given plain argument
 """
 
 import os
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from ipaddress import ip_address
-from pathlib import Path
-from typing import Annotated, Any, Final, Literal, NamedTuple, Self
+from typing import Any, Final, Self
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-    FilePath,
-    PrivateAttr,
-    SecretStr,
-    StringConstraints,
-    ValidationError,
-    model_validator,
-)
+from pydantic import PrivateAttr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
-from infra.logs import LogFormat
-from infra.units import DAY, GB, SECOND, Duration, Size, Unit
-from rules.limits import KB, MB, Limits
+from infra.knob import Knob, Source, shown
+from infra.knobs import Knobs
+from rules.limits import Limits
 
 PREFIX: Final = "SLUICE_"
-
-Source = Literal["default", "environment", "flag"]
-
-_PASSWORD = re.compile(r"(://[^/@\s]*?:)[^/\s]*@")
-_ORIGIN = re.compile(r"\*|https?://[^/\s,?#]+")
 
 
 class WrongSetting(Exception):
     """A setting that can't be used; its text is the one sentence to print before exit status 2."""
 
 
-def _read_origins(value: object) -> tuple[str, ...]:
-    items = value.split(",") if isinstance(value, str) else value
-    if not isinstance(items, Iterable):
-        raise ValueError("origins are written with commas between them")
-    origins = tuple(item for item in (str(each).strip() for each in items) if item)
-    if len(origins) > 100 or not all(_ORIGIN.fullmatch(origin) for origin in origins):
-        raise ValueError("it takes up to 100 origins such as https://app.example.com, or *, without a path")
-    return origins
-
-
-def _read_token(value: object) -> object:
-    if isinstance(value, str) and not re.fullmatch(r"[!-~]{1,256}", value):
-        raise ValueError("a token is 1 to 256 visible ASCII characters, without spaces")
-    return value
-
-
-Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_read_origins)]
-Secret = Annotated[SecretStr, BeforeValidator(_read_token)]
-Prefix = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
-Codec = Literal["none", "gzip", "snappy", "lz4", "zstd"]
-Sasl = Literal["none", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
-
-
-def _knob(default: object, sentence: str, least: int | None = None, most: int | None = None) -> Any:
-    return Field(default=default, description=sentence, ge=least, le=most)
-
-
-class Knob(NamedTuple):
-    """A setting as `sluice settings` prints it: environment name, value, where it came from, meaning."""
-
-    name: str
-    value: str
-    origin: Source
-    sentence: str
-
-
-class Settings(BaseSettings):
+class Settings(Knobs):
     """The settings of one process, checked and fixed. Make it with `load`."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, env_ignore_empty=True, extra="forbid")
-
-    host: str = _knob("127.0.0.1", "Address to listen on.")
-    port: int = _knob(8080, "Port to listen on; 0 takes a free one.", 0, 65_535)
-    data: Path = _knob("data", "Directory of the log, the database and the administrator's token.")
-    log: str = _knob("embedded://", "The log: embedded:// in the data directory, or kafka://host:port,….")
-    database: str | None = _knob(None, "The database; without one, SQLite in the data directory.")
-    database_writers: int = _knob(8, "Connections to PostgreSQL that write.", 1, 64)
-    database_readers: int = _knob(4, "Connections to PostgreSQL that read.", 1, 64)
-    admin_token: Secret | None = _knob(None, "The administrator's token, instead of a made one.")
-    auth: bool = _knob(True, "Ask for tokens; off is allowed only while listening on loopback.")
-    cors_origins: Origins = _knob("", "Origins whose pages may call, with commas between; * is any.")
-    tls_cert: FilePath | None = _knob(None, "File of the TLS certificate chain (PEM); with SLUICE_TLS_KEY.")
-    tls_key: FilePath | None = _knob(None, "File of the TLS private key (PEM); with SLUICE_TLS_CERT.")
-    allow_private_targets: bool = _knob(False, "Let webhooks go to loopback and private addresses.")
-    log_format: LogFormat = _knob("auto", "Log lines: json, plain, or auto (plain on a terminal).")
-
-    partitions: int = _knob(8, "Partitions of the log; fixed once the log is made.", 1, 256)
-    linger: Duration = _knob("2ms", "Longest a write waits for others to share its envelope.", 0, SECOND)
-    session: Duration = _knob(
-        "6s", "On Kafka: silence after which a worker is taken for dead.", SECOND, 300 * SECOND
-    )
-    heartbeat: Duration = _knob(
-        "1s", "On Kafka: time between a worker's heartbeats.", SECOND // 20, 100 * SECOND
-    )
-    stop_deadline: Duration = _knob("20s", "Longest that stopping may take.", SECOND, 600 * SECOND)
-    events_keep: Duration = _knob("7d", "How long events stay in the log for backtests.", SECOND)
-    alerts_keep: Duration = _knob(
-        "90d",
-        "How long alerts, their notifications and deliveries, and what rules remember are kept.",
-        3 * DAY,
-    )
-
-    max_inflight: Size = _knob("64MB", "Bytes of writes in flight; past it 503.", 64 * KB, 1024 * GB)
-    backlog_bytes: Size = _knob("256MB", "Bytes a partition may be behind the log; past it 503.", 64 * KB)
-    backlog_age: Duration = _knob("60s", "Time a partition may be behind the log; past it 503.", SECOND)
-    free_disk: Size = _knob("1GB", "Free disk space that is left alone; below it 503.", 0)
-    max_connections: int = _knob(10_000, "Connections open at once; past it 503.", 16, 1_000_000)
-    quota_records: int = _knob(0, "Records a second that one token may write; 0: any.", 0, 10**12)
-    quota_bytes: Size = _knob(0, "Bytes a second that one token may write; 0: any.", 0)
-
-    max_wire: Size = _knob("10MB", "Largest body as it arrives.", KB, GB)
-    max_body: Size = _knob("50MB", "Largest body once it is decompressed.", KB, GB)
-    max_lines_wire: Size = _knob("32MB", "Largest body of line protocol as it arrives.", KB, GB)
-    max_lines_body: Size = _knob("250MB", "Largest body of line protocol once it is decompressed.", KB, GB)
-    lines_partial: bool = _knob(True, "Write the lines that are good where others are not; off: all or none.")
-    max_record: Size = _knob("1MB", "Largest record.", KB, MB)
-    max_columns: int = _knob(400, "Columns that a dataset may have.", 1, 1_000)
-    max_nesting: int = _knob(64, "Depth to which a record may nest.", 1, 128)
-    max_upload: Size = _knob("10GB", "Largest body of a batch load, decompressed.", KB)
-    max_condition: Size = _knob("4KB", "Longest condition of a rule.", 16, 64 * KB)
-    max_condition_depth: int = _knob(32, "Depth to which a condition may nest.", 1, 32)
-    max_rules: int = _knob(10_000, "Rules that a workspace may have.", 0, 1_000_000)
-
-    kafka_prefix: Prefix = _knob("sluice", "What the names of topics and groups in Kafka begin with.")
-    kafka_replication: int = _knob(0, "Copies of each topic; 0: one a broker, three at most.", 0, 32)
-    kafka_compression: Codec = _knob("none", "Compression of what goes to Kafka: gzip, snappy, lz4 or zstd.")
-    kafka_timeout: Duration = _knob(
-        "10s", "Time after which an unanswered append counts as unknown.", SECOND, 25 * SECOND
-    )
-    kafka_tls: bool = _knob(False, "Speak TLS with Kafka.")
-    kafka_ca: FilePath | None = _knob(None, "File of the authorities trusted for Kafka (PEM).")
-    kafka_cert: FilePath | None = _knob(None, "File of our certificate for Kafka (PEM).")
-    kafka_key: FilePath | None = _knob(None, "File of that certificate's key (PEM).")
-    kafka_sasl: Sasl = _knob("none", "How to log in to Kafka: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.")
-    kafka_username: str | None = _knob(None, "Name to log in to Kafka with.")
-    kafka_password: SecretStr | None = _knob(None, "Password to log in to Kafka with.")
 
     _flags: frozenset[str] = PrivateAttr(default=frozenset())
 
@@ -187,7 +69,7 @@ class Settings(BaseSettings):
     def describe(self) -> list[Knob]:
         """Return every setting for people: in order, secrets hidden."""
         return [
-            Knob(PREFIX + name.upper(), _shown(name, getattr(self, name)), self.origin(name), sentence)
+            Knob(PREFIX + name.upper(), shown(field, getattr(self, name)), self.origin(name), sentence)
             for name, field in type(self).model_fields.items()
             if (sentence := field.description)
         ]
@@ -266,35 +148,19 @@ def _sentence(error: ErrorDetails, flags: Mapping[str, object]) -> str:
         return str(error["ctx"]["error"])
     name = str(error["loc"][0])
     label = f"--{name.replace('_', '-')} " if name in flags else f"{PREFIX}{name.upper()}="
-    value = "…" if name == "admin_token" else _shown(name, error["input"])[:80]
+    value = "…" if name == "admin_token" else shown(Settings.model_fields[name], error["input"])[:80]
     value = "".join(letter if letter.isprintable() else "?" for letter in value)
     return f"{label}{value} is wrong: {_reason(name, error).rstrip('.')}."
 
 
 def _reason(name: str, error: ErrorDetails) -> str:
+    field = Settings.model_fields[name]
     match error["type"]:
         case "value_error":
             return str(error["ctx"]["error"])
         case "greater_than_equal":
-            return f"the least is {_shown(name, error['ctx']['ge'])}"
+            return f"the least is {shown(field, error['ctx']['ge'])}"
         case "less_than_equal":
-            return f"the most is {_shown(name, error['ctx']['le'])}"
+            return f"the most is {shown(field, error['ctx']['le'])}"
         case _:
             return error["msg"][:1].lower() + error["msg"][1:]
-
-
-def _shown(name: str, value: object) -> str:
-    unit = next((each for each in Settings.model_fields[name].metadata if isinstance(each, Unit)), None)
-    match value:
-        case None | () | "":
-            return "(none)"
-        case SecretStr():
-            return "(hidden)"
-        case bool():
-            return "on" if value else "off"
-        case tuple():
-            return ",".join(map(str, value))
-        case int() if unit is not None:
-            return unit.show(value)
-        case _:
-            return _PASSWORD.sub(r"\1…@", str(value))

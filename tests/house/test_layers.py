@@ -28,7 +28,7 @@ HOMES = {
     "mode": ("streams/embedded/transport.py", "streams/kafka/", "streams/agents/worker.py"),
     "aiokafka": ("streams/kafka/", "infra/dev/"),
     "prometheus_client": ("infra/metrics.py",),
-    "pydantic_settings": ("infra/settings.py",),
+    "pydantic_settings": ("infra/settings.py", "infra/knob"),
     "pythonjsonlogger": ("infra/logs.py",),
     "re2": ("rules/condition/",),
     "jsonschema_rs": ("rules/schema/",),
