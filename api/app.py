@@ -16,6 +16,7 @@ from api import health, openapi
 from api.entry.answer import Answer, Headers, Receive, Scope, Send, problem
 from api.entry.body import GoneError
 from api.entry.params import Params
+from api.health import Vitals
 from api.influx import compat
 from api.influx.write import influx_doors
 from api.lane.door import Door
@@ -78,11 +79,11 @@ ROUTERS: Final = (
 )
 
 
-def build(services: Services, lane_parts: LaneParts, origins: tuple[str, ...] = ()) -> App:
+def build(services: Services, lane_parts: LaneParts, vitals: Vitals, origins: tuple[str, ...] = ()) -> App:
     """Return the application. `origins` are those whose pages may call (CORS)."""
     lines = influx_doors(services.catalogue, services.limits, services.clock, partial=services.lines_partial)
     lane = Lane(lane_parts, {**DOORS, **lines})
-    rest = _rest(services)
+    rest = _rest(services, vitals)
 
     def app(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "http" and scope["method"] == "HEAD" and scope["path"] in HEADS:
@@ -101,9 +102,9 @@ def build(services: Services, lane_parts: LaneParts, origins: tuple[str, ...] = 
     )
 
 
-def _rest(services: Services) -> FastAPI:
+def _rest(services: Services, vitals: Vitals) -> FastAPI:
     app = FastAPI(title="Sluice", openapi_url=None, docs_url=None, redoc_url=None)
-    app.state.services = services
+    app.state.services, app.state.vitals = services, vitals
     app.include_router(health.router)
     for module in ROUTERS:
         app.include_router(module.router)

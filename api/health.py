@@ -1,13 +1,14 @@
 """Whether it lives, whether it is ready, what it measures."""
 
 import logging
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, cast
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from api.described import answers
-from api.entry.caller import services_of
 from api.influx.answers import VERSION
 
 logger = logging.getLogger(__name__)
@@ -15,10 +16,28 @@ logger = logging.getLogger(__name__)
 router = APIRouter(tags=["operations"])
 
 
+METRICS_TYPE: Final = "text/plain; version=0.0.4"
+LIVES: Final[dict[str, Any]] = {
+    "name": "sluice",
+    "status": "pass",
+    "message": "alive",
+    "checks": [],
+    "version": VERSION,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """What a process says of itself: the body of `/ready`, the text of `/metrics`."""
+
+    readiness: Callable[[], Mapping[str, Any]]
+    metrics: Callable[[], bytes]
+
+
 @router.get("/health")
 async def alive() -> dict[str, Any]:
     """Say that the process lives, in the form that InfluxDB's callers read too."""
-    return {"name": "sluice", "status": "pass", "message": "alive", "checks": [], "version": VERSION}
+    return LIVES
 
 
 _READY: Final = {"status": "ready", "started": "2026-11-21T13:05:00Z", "up": "14m45s", "parts": {}}
@@ -31,7 +50,7 @@ _READY: Final = {"status": "ready", "started": "2026-11-21T13:05:00Z", "up": "14
 )
 async def ready(request: Request) -> JSONResponse:
     """Say whether every part works: 200, or 503 with the parts that do not."""
-    report = services_of(request).readiness()
+    report = _vitals(request).readiness()
     return JSONResponse(dict(report), 200 if report["status"] == "ready" else 503)
 
 
@@ -46,7 +65,11 @@ async def ready(request: Request) -> JSONResponse:
 )
 async def metrics(request: Request) -> Response:
     """Return the metrics in Prometheus' text format."""
-    return Response(services_of(request).metrics(), media_type="text/plain; version=0.0.4")
+    return Response(_vitals(request).metrics(), media_type=METRICS_TYPE)
+
+
+def _vitals(request: Request) -> Vitals:
+    return cast(Vitals, request.app.state.vitals)
 
 
 def log_failure(request: Request, error: Exception) -> None:

@@ -1,8 +1,7 @@
-"""What the endpoints are made of; `infra.wiring` fills it in, nobody else."""
+"""What the endpoints are made of; `infra.front` fills it in, nobody else."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from api.batch.loads import Loads
 from api.entry.gate import Gate
@@ -45,5 +44,3 @@ class Services:
     wake_courier: Callable[[], None]
     allow_private_targets: bool
     lines_partial: bool
-    metrics: Callable[[], bytes]
-    readiness: Callable[[], Mapping[str, Any]]

@@ -1,21 +1,26 @@
-"""What `sluice serve` prints once it serves: where, the token, and lines to copy."""
+"""What a process prints once it serves: where, the token, and lines to copy."""
 
 import logging
 
 from infra.first_start import FILE_NAME
+from infra.role import Role
 from infra.settings import Settings
 from infra.wiring import Running
 
 logger = logging.getLogger(__name__)
 
 
-def banner(running: Running, settings: Settings) -> str:
+def banner(running: Running, settings: Settings, role: Role) -> str:
     """Return the text: the address, where the token is, and three commands that work as they stand."""
+    url = running.url
+    if not role.receives:
+        return f"\nSluice works. It answers {url}/ready, /health and /metrics."
     given = settings.admin_token is not None
     file = settings.data / FILE_NAME
     source = '"$SLUICE_ADMIN_TOKEN"' if given else f"$(cat {file})"
     where = "given in SLUICE_ADMIN_TOKEN" if given else f"in {file}"
-    url = running.url
+    if running.token is None:
+        source, where = "…", f"with the process that was first on this database, in its {FILE_NAME}"
     return f"""
 Sluice serves on {url}   (documentation: {url}/docs)
 The administrator's token is {where}. To try it, in another terminal:

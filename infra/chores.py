@@ -1,23 +1,29 @@
-"""What has to be done from time to time: caches renewed, pending rules completed, old things forgotten."""
+"""What has to be done from time to time: caches renewed, pending rules completed, old things forgotten.
+
+Each has its own period; those of a process are done one after the other, in one loop, but for the renewal of
+caches, which is promised within a second and waits for nothing.
+"""
 
 import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from api.entry.gate import Gate
-from api.entry.inflight import Inflight
 from infra.forgetting import Forgetting
+from infra.front import Front
+from infra.ground import Ground
+from infra.lifecycle import cancelled
 from infra.parts import Part
+from infra.role import Role
 from rules.errors import Later, Problem
 from rules.signals import Meter
 from storage import deliveries, offsets, revision, tokens
 from storage.store import Store
-from streams.announce import Announcer
 from streams.awaiting import on_loop
-from streams.backlog import Backlog
 from streams.catalogue import Catalogue
 from streams.endings import Endings
 from streams.log import Log, LogError
@@ -26,67 +32,57 @@ from streams.topics import EVENTS, TOPICS, WRITES
 
 logger = logging.getLogger(__name__)
 
-SECOND: Final = 1_000_000_000
+RENEW_EVERY: Final = 0.4
+"""Seconds between looks for what other processes changed; it must be known within one."""
+ALIVE_FOR: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Chores:
-    """Done in one loop; each is quick. `events_keep` is in ns."""
+class Chore:
+    """Something quick that is done each so many seconds, from the start on."""
+
+    every: int
+    do: Callable[[], Awaitable[object]]
+
+
+@dataclass(slots=True)
+class Renewal:
+    """Keeps what is cached in step with the store, by its revision numbers."""
+
+    store: Store
+    catalogue: Catalogue
+    gate: Gate
+    datasets: int | None = None
+    tokens: int | None = None
+
+    async def once(self) -> None:
+        """Read anew what has changed. Raises: Later."""
+        now = await on_loop(self.store.read(revision.revisions))
+        if now.get("datasets") != self.datasets:
+            await self.catalogue.renew()
+            self.datasets = now.get("datasets")
+        if now.get("tokens") != self.tokens:
+            self.gate.know(await on_loop(self.store.read(tokens.by_hash)))
+            self.tokens = now.get("tokens")
+
+    async def run(self) -> None:
+        """Keep it so, for ever."""
+        while True:
+            await asyncio.sleep(RENEW_EVERY)
+            await _patiently(self.once)
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """The log's ends, and what is counted. `events_keep` is in ns, as is what `clock` gives."""
 
     store: Store
     log: Log
-    catalogue: Catalogue
-    gate: Gate
-    announcer: Announcer
-    backlog: Backlog
-    inflight: Inflight
-    retention: Retention
-    endings: Endings
     meter: Meter
     clock: Callable[[], int]
     events_keep: int
-    forgetting: Forgetting
 
-    async def run(self, part: Part) -> None:
-        """Do each chore when it is due, for ever."""
-        seen: dict[str, int] = {}
-        turn = 0
-        while True:
-            part.alive_until(time.monotonic() + 30)
-            seen = await self._patiently(lambda: self._renew(seen)) or seen  # noqa: B023
-            self._measure()
-            if turn % 5 == 0:
-                await self._patiently(lambda: self.announcer.catch_up(self.clock()))
-            if turn % 10 == 0:
-                await self._patiently(self._trim)
-            if turn % 60 == 0:
-                await self._patiently(self.forgetting.feeds)
-                await self._patiently(self._count_due)
-                await self._patiently(self.retention.sweep)
-                await self._patiently(self.endings.catch_up)
-            if turn % 3_600 == 0:
-                await self._patiently(self.forgetting.instances)
-            turn += 1
-            await asyncio.sleep(1)
-
-    async def _patiently(self, chore: Callable[[], Awaitable[object]]) -> dict[str, int] | None:
-        try:
-            done = await chore()
-        except (Later, LogError, Problem) as error:
-            logger.warning("A chore waits: %s", error, extra={"action": "prune"})
-            return None
-        return done if isinstance(done, dict) else None
-
-    async def _renew(self, seen: dict[str, int]) -> dict[str, int]:
-        """Read anew what another process may have changed."""
-        now = await on_loop(self.store.read(revision.revisions))
-        if now.get("datasets") != seen.get("datasets"):
-            await self.catalogue.renew()
-        if now.get("tokens") != seen.get("tokens"):
-            self.gate.know(await on_loop(self.store.read(tokens.by_hash)))
-        return now
-
-    async def _trim(self) -> None:
+    async def trim(self) -> None:
         """Drop what is applied: writes below persist, events below judge and older than they are kept."""
         identity = self.log.identity
         places = await on_loop(self.store.read(lambda c: offsets.places(c, identity)))
@@ -97,13 +93,68 @@ class Chores:
         oldest = (self.clock() - self.events_keep) // 1_000_000
         await self.log.trim(EVENTS, applied["judge"], oldest)
 
-    async def _count_due(self) -> None:
-        waiting = await on_loop(self.store.read(deliveries.waiting))
-        self.meter.gauge("deliveries_due", waiting)
+    async def count_due(self) -> None:
+        """Count the deliveries that wait."""
+        self.meter.gauge("deliveries_due", await on_loop(self.store.read(deliveries.waiting)))
 
-    def _measure(self) -> None:
-        for topic in TOPICS:
-            self.meter.gauge("log_bytes", self.log.size(topic), topic=topic)
-        for partition in range(self.log.partitions):
-            self.meter.gauge("backlog_bytes", self.backlog.size(partition), partition=str(partition))
-        self.meter.gauge("inflight_bytes", self.inflight.total)
+
+async def start_chores(ground: Ground, front: Front, role: Role) -> None:
+    """Begin with the chores of a role; what is cached is in step with the store then. Raises: Later."""
+    renewal = Renewal(ground.store, ground.catalogue, front.gate)
+    await renewal.once()
+    chores = [Chore(5, lambda: front.announcer.catch_up(time.time_ns()))] if role.receives else []
+    if role.works:
+        chores += _behind(ground)
+    part = ground.health.register("chores")
+    measure = partial(_measure, ground, front)
+    for name, running in (("renewal", renewal.run()), ("chores", _run(chores, measure, part))):
+        task = asyncio.create_task(running, name=name)
+        ground.lifecycle.watch(name, task)
+        ground.lifecycle.on_stop(name, partial(cancelled, task))
+
+
+def _behind(ground: Ground) -> list[Chore]:
+    """Return what is done by whoever stores."""
+    store, log, clock, settings = ground.store, ground.log, time.time_ns, ground.settings
+    upkeep = Upkeep(store, log, ground.meter, clock, settings.events_keep)
+    forgetting = Forgetting(store, clock, settings.alerts_keep)
+    mint = ground.mint.next
+    retention = Retention(ground.catalogue, ground.publisher, mint, clock, log.partitions)
+    endings = Endings(store, ground.publisher, mint, clock, log.partitions)
+    return [
+        Chore(10, upkeep.trim),
+        Chore(60, forgetting.feeds),
+        Chore(60, upkeep.count_due),
+        Chore(60, retention.sweep),
+        Chore(60, endings.catch_up),
+        Chore(3_600, forgetting.instances),
+    ]
+
+
+async def _run(chores: list[Chore], measure: Callable[[], None], part: Part) -> None:
+    """Do each chore when it is due, for ever."""
+    turn = 0
+    while True:
+        part.alive_until(time.monotonic() + ALIVE_FOR)
+        measure()
+        for chore in chores:
+            if turn % chore.every == 0:
+                await _patiently(chore.do)
+        turn += 1
+        await asyncio.sleep(1)
+
+
+async def _patiently(do: Callable[[], Awaitable[object]]) -> None:
+    try:
+        await do()
+    except (Later, LogError, Problem) as error:
+        logger.warning("A chore waits: %s", error, extra={"action": "prune"})
+
+
+def _measure(ground: Ground, front: Front) -> None:
+    meter, log = ground.meter, ground.log
+    for topic in TOPICS:
+        meter.gauge("log_bytes", log.size(topic), topic=topic)
+    for partition in range(log.partitions):
+        meter.gauge("backlog_bytes", ground.backlog.size(partition), partition=str(partition))
+    meter.gauge("inflight_bytes", front.inflight.total)

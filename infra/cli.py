@@ -1,4 +1,4 @@
-"""The command line: `sluice serve`, `check`, `settings`, `token`, `demo`, `infra`."""
+"""The command line: `sluice serve`, `api`, `work`, `check`, `settings`, `token`, `demo`, `infra`."""
 
 import asyncio
 import gc
@@ -18,6 +18,7 @@ from infra.checks import problems_with
 from infra.cli_dev import dev
 from infra.lifecycle import Lifecycle, StopAsked
 from infra.logs import configure
+from infra.role import API, SERVE, WORK, Role, check_role
 from infra.settings import Settings, WrongSetting, load
 from infra.tokens import make_token
 from infra.wiring import start
@@ -48,25 +49,41 @@ Data = Annotated[
 @app.command()
 def serve(host: Host = None, port: Port = None, data: Data = None) -> None:
     """Run the whole broker in one process."""
+    _run(SERVE, host, port, data)
+
+
+@app.command()
+def api(host: Host = None, port: Port = None, data: Data = None) -> None:
+    """Run what takes requests, beside others of its kind: on Kafka and PostgreSQL."""
+    _run(API, host, port, data)
+
+
+@app.command()
+def work(host: Host = None, port: Port = None, data: Data = None) -> None:
+    """Run what stores, judges, delivers and loads, beside others of its kind: on Kafka and PostgreSQL."""
+    _run(WORK, host, port, data)
+
+
+def _run(role: Role, host: str | None, port: int | None, data: Path | None) -> None:
     # the database holds what signs webhooks, and records that are nobody else's business
     os.umask(0o077)
-    settings = _settings(host=host, port=port, data=data)
+    settings = _settings(role, host=host, port=port, data=data)
     secrets = [s.get_secret_value() for s in (settings.admin_token, settings.kafka_password) if s is not None]
     configure(settings.log_format, sys.stderr, secrets)
-    raise typer.Exit(uvloop.run(_serve(settings)))
+    raise typer.Exit(uvloop.run(_serve(settings, role)))
 
 
-async def _serve(settings: Settings) -> int:
+async def _serve(settings: Settings, role: Role) -> int:
     lifecycle = Lifecycle(settings.stop_deadline / 1e9)
     with lifecycle.signals():
-        status = await _until_stopped(settings, lifecycle)
+        status = await _until_stopped(settings, lifecycle, role)
         await lifecycle.leave_nothing(status)
     return status
 
 
-async def _until_stopped(settings: Settings, lifecycle: Lifecycle) -> int:
+async def _until_stopped(settings: Settings, lifecycle: Lifecycle, role: Role) -> int:
     try:
-        running = await lifecycle.start("the broker", start(settings, lifecycle))
+        running = await lifecycle.start("the broker", start(settings, lifecycle, role=role))
     except StopAsked:
         return lifecycle.exit_status
     except (WrongSetting, LogError, AnotherLogError, Later, DatabaseError) as error:
@@ -74,7 +91,7 @@ async def _until_stopped(settings: Settings, lifecycle: Lifecycle) -> int:
         return 2 if isinstance(error, WrongSetting) else 1
     _settle_memory()
     warn_if_open(settings)
-    print(banner(running, settings), flush=True)
+    print(banner(running, settings, role), flush=True)
     await lifecycle.until_asked()
     try:
         await lifecycle.stop()
@@ -158,9 +175,11 @@ def demo(
     raise typer.Exit(asyncio.run(run_demo(rows)))
 
 
-def _settings(**flags: object) -> Settings:
+def _settings(role: Role = SERVE, **flags: object) -> Settings:
     try:
-        return load(flags)
+        settings = load(flags)
+        check_role(role, settings)
+        return settings
     except WrongSetting as error:
         print(f"sluice: {error}", file=sys.stderr)
         raise typer.Exit(2) from error

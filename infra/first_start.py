@@ -36,12 +36,23 @@ def admin_token(data: Path, given: str | None, out: TextIO) -> tuple[str, bool]:
         token = "sk_" + token_urlsafe(32)
         _keep(path, token)
     except (OSError, UnicodeDecodeError) as trouble:
-        raise WrongSetting(
-            f"SLUICE_DATA={data} can't be used: {trouble}. Choose a directory this user may write to."
-        ) from trouble
+        raise _unusable(data, trouble) from trouble
     print(f"The administrator's token, shown this once and kept in {path}: {token}", file=out, flush=True)
     _log.info("Made the administrator's token and kept it in %s.", path, extra={"action": "first_start"})
     return token, True
+
+
+def kept_token(data: Path) -> str | None:
+    """Return the token kept in `data`, None where there is none. Raises: WrongSetting."""
+    try:
+        return _read(data / FILE_NAME)
+    except (OSError, UnicodeDecodeError) as trouble:
+        raise _unusable(data, trouble) from trouble
+
+
+def forget_token(data: Path) -> None:
+    """Remove the token kept in `data`: another one is in force."""
+    (data / FILE_NAME).unlink(missing_ok=True)
 
 
 def _read(path: Path) -> str | None:
@@ -62,6 +73,12 @@ def _read(path: Path) -> str | None:
             extra={"action": "insecure"},
         )
     return text
+
+
+def _unusable(data: Path, trouble: Exception) -> WrongSetting:
+    return WrongSetting(
+        f"SLUICE_DATA={data} can't be used: {trouble}. Choose a directory this user may write to."
+    )
 
 
 def _keep(path: Path, token: str) -> None:

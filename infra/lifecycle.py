@@ -20,6 +20,7 @@ from asyncio import (
     all_tasks,
     create_task,
     current_task,
+    gather,
     get_running_loop,
     shield,
     wait,
@@ -210,6 +211,12 @@ class Lifecycle:
                 failures.append(failure)
         self._failed = self._failed or bool(failures)
         return failures
+
+
+async def cancelled(task: Task[None]) -> None:
+    """Cancel a task and wait for its end."""
+    task.cancel()
+    await gather(task, return_exceptions=True)
 
 
 async def _within(seconds: float, cleanup: Callable[[], Awaitable[object]]) -> None:

@@ -1,16 +1,15 @@
 """What is particular about a broker whose log is Kafka: its plan from the settings, and its groups."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from infra.carrier import Carrier
-from infra.lifecycle import Lifecycle
+from infra.lifecycle import Lifecycle, cancelled
 from infra.parts import Part
 from infra.settings import Settings, WrongSetting
-from infra.work import cancelled
 from storage.store import Store
 from streams.agents.worker import Source, Worker
 from streams.kafka.connection import Connection, Security, servers_of
@@ -128,25 +127,39 @@ async def open_kafka(settings: Settings, lifecycle: Lifecycle, part: Part) -> Ca
     return Carrier(log, groups.source, groups.hold, shared=True)
 
 
-def start_word(
+def start_progress(
     lifecycle: Lifecycle,
     carrier: Carrier,
     store: Store,
     receipts: Receipts,
-    judge: Worker,
-) -> Callable[[], None]:
-    """Start what processes tell each other and outside readers; return what wakes the feeder of `alerts`.
+    raised: Callable[[set[str]], None],
+) -> Callable[[set[str]], None]:
+    """Start what processes tell each other: how far persist is, who has new alerts.
+
+    `raised` is called with workspaces in which another process raised alerts; returns what tells the others
+    of such.
+    """
+    progress = Progress(_kafka(carrier), store, receipts, raised)
+    _start(lifecycle, "receipts", progress.run())
+    return progress.raised
+
+
+def start_feeder(lifecycle: Lifecycle, carrier: Carrier, store: Store, judge: Worker) -> Callable[[], None]:
+    """Start what tells outside readers, and return what wakes it.
 
     Who judges the first partition feeds: of all processes just one does.
     """
-    log = carrier.log
-    assert isinstance(log, KafkaLog), "only on Kafka is anybody else told"
-    feeder = Feeder(log, store, carrier.hold("judge", 0), lambda: judge.applied(0) is not None)
-    for name, running in (
-        ("receipts", Progress(log, store, receipts).run()),
-        ("alerts feeder", feeder.run()),
-    ):
-        task = asyncio.create_task(running, name=name)
-        lifecycle.watch(name, task)
-        lifecycle.on_stop(name, partial(cancelled, task))
+    feeder = Feeder(_kafka(carrier), store, carrier.hold("judge", 0), lambda: judge.applied(0) is not None)
+    _start(lifecycle, "alerts feeder", feeder.run())
     return feeder.wake
+
+
+def _kafka(carrier: Carrier) -> KafkaLog:
+    assert isinstance(carrier.log, KafkaLog), "only on Kafka is anybody else told"
+    return carrier.log
+
+
+def _start(lifecycle: Lifecycle, name: str, running: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.create_task(running, name=name)
+    lifecycle.watch(name, task)
+    lifecycle.on_stop(name, partial(cancelled, task))

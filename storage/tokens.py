@@ -1,12 +1,14 @@
 """Tokens, by the hash of their secret."""
 
+from typing import Any
+
 from sqlalchemy import Connection, delete, insert, select
 from sqlmodel import Field, SQLModel
 
 from rules.names import fold
 from rules.token import Token
 from storage.revision import raise_revision
-from storage.sql import Big, Row, from_text, table, to_text
+from storage.sql import Big, Row, from_text, table, to_text, upsert
 
 
 class TokenRow(SQLModel, table=True):
@@ -27,19 +29,30 @@ TOKEN = table(TokenRow)
 
 def keep(connection: Connection, token: Token, secret_hash: str, now: int) -> None:
     """Keep a new token."""
-    connection.execute(
-        insert(TOKEN).values(
-            id=token.id,
-            hash=secret_hash,
-            workspace=token.workspace,
-            dataset=token.dataset,
-            scopes=to_text(sorted(token.scopes)),
-            title=token.title,
-            expires=token.expires,
-            made_at=now,
-        )
-    )
+    connection.execute(insert(TOKEN).values(_row(token, secret_hash, now)))
     raise_revision(connection, "tokens")
+
+
+def hash_of(connection: Connection, token_id: str) -> str | None:
+    """Return the hash of a token's secret, None where there is no such token."""
+    return connection.execute(select(TOKEN.c.hash).where(TOKEN.c.id == token_id)).scalar()
+
+
+def settle(connection: Connection, token: Token, secret_hash: str, now: int, *, replace: bool) -> str:
+    """Keep a token of which there is one at most, and return the hash of the secret that is kept then.
+
+    One with another secret makes room for it only with `replace`. What is kept already changes nothing.
+    """
+    kept = hash_of(connection, token.id)
+    if kept == secret_hash or (kept is not None and not replace):
+        return kept
+    connection.execute(delete(TOKEN).where(TOKEN.c.id == token.id))
+    row = _row(token, secret_hash, now)
+    connection.execute(upsert(connection, TOKEN).values(row).on_conflict_do_nothing(index_elements=["id"]))
+    raise_revision(connection, "tokens")
+    kept = hash_of(connection, token.id)  # another process may have been first
+    assert kept is not None
+    return kept
 
 
 def by_hash(connection: Connection) -> dict[str, Token]:
@@ -63,6 +76,19 @@ def revoke(connection: Connection, token_id: str) -> bool:
     if gone:
         raise_revision(connection, "tokens")
     return gone
+
+
+def _row(token: Token, secret_hash: str, now: int) -> dict[str, Any]:
+    return {
+        "id": token.id,
+        "hash": secret_hash,
+        "workspace": token.workspace,
+        "dataset": token.dataset,
+        "scopes": to_text(sorted(token.scopes)),
+        "title": token.title,
+        "expires": token.expires,
+        "made_at": now,
+    }
 
 
 def _token(row: Row) -> Token:

@@ -4,12 +4,11 @@ import asyncio
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 from sqlalchemy import Connection
 
-from api.batch.loader import Loader
 from api.batch.upload import Uploads
 from api.entry.quota import Quota
 from api.lane.once import KEPT, Keyed
@@ -28,6 +27,33 @@ OPEN: Final = 1_000
 TRIES: Final = 20
 
 
+class Bell(Protocol):
+    """How doors and the loader hear of each other; the store is what counts."""
+
+    def wake(self) -> None:
+        """There is a job to be done."""
+
+    def cancelled(self, job_id: str) -> None:
+        """A job was cancelled: work at it may stop."""
+
+    async def until_one_ends(self, seconds: float) -> None:
+        """Return once work at some job ends, as far as that is heard of, or the time is over."""
+
+
+class Elsewhere:
+    """The bell where loads are worked at by other processes, which look into the store each second."""
+
+    def wake(self) -> None:
+        """Nobody is here to be woken."""
+
+    def cancelled(self, job_id: str) -> None:
+        """Who works at it finds it changed."""
+
+    async def until_one_ends(self, seconds: float) -> None:
+        """Let the time pass."""
+        await asyncio.sleep(seconds)
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """A load that is to be made: for a workspace, under a title for people."""
@@ -40,9 +66,9 @@ class Wanted:
 class Loads:
     """The jobs of batch loads, as doors see them."""
 
-    def __init__(self, store: Store, uploads: Uploads, loader: Loader, quota: Quota, meter: Meter) -> None:
+    def __init__(self, store: Store, uploads: Uploads, bell: Bell, quota: Quota, meter: Meter) -> None:
         self.uploads = uploads
-        self.loader = loader
+        self.bell = bell
         self.quota = quota
         self._store = store
         self._meter = meter
@@ -79,7 +105,7 @@ class Loads:
         made = await on_loop(self._store.write(body))
         if made is None:
             raise _unknown("with this Idempotency-Key")
-        self.loader.wake()
+        self.bell.wake()
         return made
 
     async def find(self, job_id: str, workspace: str | None = None) -> Job:
@@ -98,7 +124,7 @@ class Loads:
             left = deadline - loop.time()
             if found.ended or left <= 0:
                 return found
-            await self.loader.until_one_ends(min(ASK_EVERY, left))
+            await self.bell.until_one_ends(min(ASK_EVERY, left))
 
     async def cancel(self, job: Job, now: int) -> Job:
         """Cancel a job; what is stored of it stays.
@@ -114,7 +140,7 @@ class Loads:
             return replace(old, status=State.CANCELLED, owner=None, ended_at=now, progress=progress)
 
         changed = await self._change(job, cancelled, now)
-        self.loader.cancelled(job.id)
+        self.bell.cancelled(job.id)
         self._meter.count("loads_total", outcome="cancelled")
         return changed
 
@@ -143,7 +169,7 @@ class Loads:
             )
 
         changed = await self._change(job, again, now)
-        self.loader.wake()
+        self.bell.wake()
         return changed
 
     async def _change(self, job: Job, turn: Callable[[Job], Job], now: int) -> Job:

@@ -17,15 +17,22 @@ from streams.awaiting import on_loop
 PAGE: Final = 200
 PAGE_BYTES: Final = 256 * 1024
 
+LOOK_EVERY: Final = 1.0
+"""Seconds between looks where other processes raise alerts too: their word may be lost."""
+
 HELD_AGAIN: Final = 0.02
 """Seconds until a feed looks again at what waits for an earlier transaction's end."""
 
 
 class AlertFeed:
-    """Wakes the readers of a workspace's notifications. Lives on one loop."""
+    """Wakes the readers of a workspace's notifications. Lives on one loop.
 
-    def __init__(self, store: Store) -> None:
+    `shared`: alerts are raised by other processes too, and not all of them wake this one.
+    """
+
+    def __init__(self, store: Store, *, shared: bool = False) -> None:
         self._store = store
+        self._longest = LOOK_EVERY if shared else float("inf")
         self._waiting: dict[str, set[asyncio.Event]] = {}
         self._turn = 0
         self._reading: dict[tuple[str, FeedPlace, int], asyncio.Task[tuple[list[Told], bool]]] = {}
@@ -72,7 +79,7 @@ class AlertFeed:
                 elif clock() >= silent_at:
                     yield []
                 else:
-                    until = clock() + HELD_AGAIN if held else silent_at
+                    until = min(silent_at, clock() + (HELD_AGAIN if held else self._longest))
                     with suppress(TimeoutError):
                         async with asyncio.timeout_at(until):
                             await woken.wait()

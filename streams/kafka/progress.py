@@ -1,13 +1,14 @@
-"""How far persist has come, told between processes: the `receipts` topic, and the store, which knows.
+"""How far persist has come, and who has new alerts, told between processes: the `receipts` topic.
 
-A receipt only wakes: it may be lost or come twice. So it is written with the leader's word alone and nobody
-waits for it; and each process asks the store all the same, once a second and, while anybody waits, oftener
-(`streams.receipts`).
+The store is what knows. A receipt only wakes: it may be lost or come twice. So it is written with the
+leader's word alone and nobody waits for it; and each process asks the store all the same, once a second and,
+while anybody waits, oftener (`streams.receipts`).
 """
 
 import asyncio
 import logging
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -29,14 +30,20 @@ logger = logging.getLogger(__name__)
 ASK_EVERY: Final = 1.0
 LONGEST: Final = 0.5
 MANY: Final = 64 * 1024
+MOST_NAMED: Final = 1_000
+"""Workspaces that one message names: it stays below what a fetch brings."""
 _VERSION: Final = b"\x01"
 
 
 class _Receipt(msgspec.Struct, array_like=True, frozen=True):
-    """Who stored, and the offset below which everything in the message's partition is."""
+    """Who stored, and the offset below which everything in the message's partition is.
+
+    Or who raised alerts, and in which workspaces (folded); it says nothing of offsets then.
+    """
 
     process: bytes
     next: int
+    raised: list[str] = []
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -44,15 +51,23 @@ _decode = msgspec.msgpack.Decoder(_Receipt).decode
 
 
 class Progress:
-    """Tells other processes what this one stored, and this one what others did. Lives on one loop."""
+    """Tells other processes what this one stored and raised, and this one what others did.
 
-    def __init__(self, log: KafkaLog, store: Store, receipts: Receipts) -> None:
+    `heard` is called with workspaces in which others raised alerts. Lives on one loop.
+    """
+
+    def __init__(
+        self, log: KafkaLog, store: Store, receipts: Receipts, heard: Callable[[set[str]], None]
+    ) -> None:
         self._log = log
         self._store = store
         self._receipts = receipts
+        self._hear = heard
         self._us = secrets.token_bytes(8)
         self._latest: dict[int, int] = {}
         self._telling: dict[int, asyncio.Future[int]] = {}
+        self._raised: set[str] = set()
+        self._raising: asyncio.Future[int] | None = None
         self._poller = Poller(log.connection, log.name_of(RECEIPTS))
 
     async def run(self) -> None:
@@ -71,6 +86,26 @@ class Progress:
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
             await self._poller.close()
+
+    def raised(self, workspaces: set[str]) -> None:
+        """Say that this process has raised alerts; one message is under way, the next follows it."""
+        self._raised |= workspaces
+        if self._raising is None:
+            self._tell_raised()
+
+    def _tell_raised(self) -> None:
+        named = sorted(self._raised)[:MOST_NAMED]
+        self._raised.difference_update(named)
+        self._raising = self._log.append(RECEIPTS, 0, _VERSION + _encode(_Receipt(self._us, 0, named)))
+        self._raising.add_done_callback(self._told_raised)
+
+    def _told_raised(self, sent: "asyncio.Future[int]") -> None:
+        failed = sent.cancelled() or sent.exception() is not None
+        self._raising = None
+        if failed:
+            self._raised.clear()  # who follows a feed looks for itself each second
+        elif self._raised:
+            self._tell_raised()
 
     def _stored(self, partition: int, next_offset: int) -> None:
         """Say that this process has stored; one message a partition is under way, the newest follows it."""
@@ -108,7 +143,11 @@ class Progress:
     def _heard(self, partition: int, payload: bytes) -> None:
         with suppress(msgspec.DecodeError):
             receipt = _decode(payload.removeprefix(_VERSION))
-            if receipt.process != self._us:
+            if receipt.process == self._us:
+                return
+            if receipt.raised:
+                self._hear(set(receipt.raised))
+            else:
                 self._receipts.heard(partition, receipt.next)
 
     async def _ask(self) -> None:

@@ -9,15 +9,15 @@ _LOGS: Final = "streams.embedded.log"
 
 _ONCE: Final[tuple[tuple[str, str, str, When, Only | None, int], ...]] = (
     ("drafted", "token drafted > token", "pathlib:Path.replace", "before", of_file("admin-token"), 1),
-    ("token", "token > locked", "infra.wiring:admin_token", "after", None, 1),
+    ("token", "token > locked", "infra.crown:admin_token", "after", None, 1),
     ("locked", "locked > identity drafted", f"{_LOGS}:identify", "before", None, 1),
     ("unnamed", "identity drafted > identity", "pathlib:Path.rename", "before", of_file("log.json"), 1),
     ("identity", "identity > topics", f"{_LOGS}:identify", "after", None, 1),
     ("one_topic", "topics > database", f"{_LOGS}:open_chain", "after", None, 1),
-    ("database", "database > tables", "infra.wiring:_store", "after", None, 1),
+    ("database", "database > tables", "infra.ground:_store", "after", None, 1),
     ("some_tables", "tables > migrated", "alembic.op:create_table", "after", None, 12),
-    ("migrated", "migrated > introduced", "infra.wiring:migrate", "after", None, 1),
-    ("introduced", "introduced > met", "infra.wiring:_introduce", "after", None, 1),
+    ("migrated", "migrated > introduced", "infra.ground:migrate", "after", None, 1),
+    ("introduced", "introduced > met", "infra.ground:_introduce", "after", None, 1),
     ("met", "met > some claims", "streams.catalogue:Catalogue.renew", "before", None, 1),
 )
 _FIRST: Final = tuple(
@@ -29,9 +29,9 @@ _LATER: Final = tuple(
     Point(f"start.{name}", gap, target, reached="starting", most=most)
     for name, gap, target, most in (
         ("recovered", "topics > database", "streams.embedded.chain:recover_segment", 2),
-        ("introduced_again", "introduced > met", "infra.wiring:_introduce", 1),
+        ("introduced_again", "introduced > met", "infra.ground:_introduce", 1),
         ("some_claims", "some claims > claims", "streams.agents.persist:claim", 3),
-        ("claims", "claims > door", "infra.wiring:start_agents", 1),
+        ("claims", "claims > door", "infra.behind:start_agents", 1),
     )
 )
 

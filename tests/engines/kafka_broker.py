@@ -28,6 +28,6 @@ async def kafka_broker(data: Path, url: str, **flags: Any) -> AsyncIterator[Clie
     running = await lifecycle.start("the broker", start(settings, lifecycle, io.StringIO()))
     try:
         async with aiohttp.ClientSession() as session:
-            yield Client(running.url, running.token, session)
+            yield Client(running.url, running.token or "", session)
     finally:
         await lifecycle.stop()

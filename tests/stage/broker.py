@@ -69,6 +69,6 @@ async def running_broker(data: Path, database: str | None = None, **flags: Any) 
     running = await lifecycle.start("the broker", start(settings, lifecycle, io.StringIO()))
     try:
         async with aiohttp.ClientSession() as session:
-            yield Client(running.url, running.token, session)
+            yield Client(running.url, running.token or "", session)
     finally:
         await lifecycle.stop()
