@@ -63,6 +63,8 @@ class Persist:
     async def claim(self, partition: int) -> int:
         hold = self._setting.hold
         place = await claim(self._store, self._log, self.role, WRITES, partition, hold)
+        # a dataset's end may have been applied here by another process
+        await self._catalogue.renew()
         self._places[partition] = place
         self._receipts.passed(partition, place.next)
         return place.next
@@ -164,7 +166,11 @@ class Persist:
     async def _apply_barrier(self, partition: int, first: int, entry: Delete | DatasetEnd) -> list[Outcome]:
         dataset = await self._catalogue.at_least(entry.dataset_id, entry.version)
         body = removing(dataset, partition, entry, first, self._log.partitions, self._setting)
-        return [await self._commit(partition, first, body)]
+        applied = await self._commit(partition, first, body)
+        if dataset is not None and isinstance(entry, DatasetEnd):
+            # it may have been deleted through another process, of which this one has not heard yet
+            self._catalogue.forget(dataset)
+        return [applied]
 
     async def _commit(
         self, partition: int, first: int, body: Callable[[Connection, Place], tuple[Place, T]]
