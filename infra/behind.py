@@ -17,7 +17,7 @@ from streams.agents.judge import Judge
 from streams.agents.persist import Persist
 from streams.agents.worker import Worker
 from streams.delivery.courier import Courier
-from streams.delivery.kept import StoreBook
+from streams.delivery.kept import SharedBook, StoreBook
 from streams.delivery.webhook import Webhooks
 from streams.positions import Setting
 from streams.topics import EVENTS, WRITES
@@ -45,7 +45,11 @@ async def start_courier(ground: Ground) -> Courier:
     await webhooks.__aenter__()
     lifecycle = ground.lifecycle
     lifecycle.on_stop("webhooks", lambda: webhooks.__aexit__(None, None, None))
-    courier = Courier(StoreBook(ground.store), webhooks, ground.meter, most=PLACES, each=EACH)
+    book = StoreBook(ground.store)
+    if ground.carrier.shared:
+        book = shared = SharedBook(ground.store, ground.known.run)
+        lifecycle.on_stop("held deliveries", shared.let_go)
+    courier = Courier(book, webhooks, ground.meter, most=PLACES, each=EACH)
     running = asyncio.create_task(courier.run(), name="courier")
     lifecycle.watch("courier", running)
     lifecycle.on_stop("courier", courier.stop)
@@ -93,7 +97,7 @@ def start_loader(ground: Ground, uploads: Uploads, busy: Callable[[], bool]) -> 
         clock=time.time_ns,
         busy=busy,
     )
-    loader = Loader(parts, uploads, ground.known.run, alone=True)
+    loader = Loader(parts, uploads, ground.known.run, alone=not ground.carrier.shared)
     part = ground.health.register("loads")
     running = asyncio.create_task(loader.run(part.alive_until), name="loads")
     ground.lifecycle.watch("loads", running)

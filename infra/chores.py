@@ -21,7 +21,7 @@ from infra.parts import Part
 from infra.role import Role
 from rules.errors import Later, Problem
 from rules.signals import Meter
-from storage import deliveries, offsets, revision, tokens
+from storage import deliveries, duties, offsets, revision, tokens
 from storage.store import Store
 from streams.awaiting import on_loop
 from streams.catalogue import Catalogue
@@ -35,6 +35,9 @@ logger = logging.getLogger(__name__)
 RENEW_EVERY: Final = 0.4
 """Seconds between looks for what other processes changed; it must be known within one."""
 ALIVE_FOR: Final = 30.0
+CHORES: Final = "chores"
+MINDED_FOR: Final = 60 * 1_000_000_000
+"""Nanoseconds after which another process does what the one did that has died."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,29 @@ class Chore:
 
     every: int
     do: Callable[[], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """The chores that one process does for all: `owner` is the run of this one.
+
+    Each chore is harmless twice; so a process that was stopped and wakes, and does one yet, does no harm.
+    """
+
+    store: Store
+    owner: int
+
+    async def mind(self, do: Callable[[], Awaitable[object]]) -> None:
+        """Do a chore if the duty is this process's. Raises: what the chore raises; Later."""
+        now = time.time_ns()
+        if await on_loop(
+            self.store.write(lambda c: duties.take(c, CHORES, self.owner, now, now + MINDED_FOR))
+        ):
+            await do()
+
+    async def leave(self) -> None:
+        """Leave the duty to others. Raises: Later."""
+        await on_loop(self.store.write(lambda c: duties.leave(c, self.owner)))
 
 
 @dataclass(slots=True)
@@ -103,8 +129,11 @@ async def start_chores(ground: Ground, front: Front, role: Role) -> None:
     renewal = Renewal(ground.store, ground.catalogue, front.gate)
     await renewal.once()
     chores = [Chore(5, lambda: front.announcer.catch_up(time.time_ns()))] if role.receives else []
+    duty = Duty(ground.store, ground.known.run) if ground.carrier.shared else None
     if role.works:
-        chores += _behind(ground)
+        chores += _behind(ground, duty)
+    if duty is not None:
+        ground.lifecycle.on_stop("duties", duty.leave)
     part = ground.health.register("chores")
     measure = partial(_measure, ground, front)
     for name, running in (("renewal", renewal.run()), ("chores", _run(chores, measure, part))):
@@ -113,22 +142,24 @@ async def start_chores(ground: Ground, front: Front, role: Role) -> None:
         ground.lifecycle.on_stop(name, partial(cancelled, task))
 
 
-def _behind(ground: Ground) -> list[Chore]:
-    """Return what is done by whoever stores."""
+def _behind(ground: Ground, duty: "Duty | None") -> list[Chore]:
+    """Return what is done by whoever stores; where that are several, by one of them."""
     store, log, clock, settings = ground.store, ground.log, time.time_ns, ground.settings
     upkeep = Upkeep(store, log, ground.meter, clock, settings.events_keep)
     forgetting = Forgetting(store, clock, settings.alerts_keep)
     mint = ground.mint.next
     retention = Retention(ground.catalogue, ground.publisher, mint, clock, log.partitions)
     endings = Endings(store, ground.publisher, mint, clock, log.partitions)
-    return [
+    for_all = [
         Chore(10, upkeep.trim),
         Chore(60, forgetting.feeds),
-        Chore(60, upkeep.count_due),
         Chore(60, retention.sweep),
         Chore(60, endings.catch_up),
         Chore(3_600, forgetting.instances),
     ]
+    if duty is not None:
+        for_all = [Chore(chore.every, partial(duty.mind, chore.do)) for chore in for_all]
+    return [*for_all, Chore(60, upkeep.count_due)]
 
 
 async def _run(chores: list[Chore], measure: Callable[[], None], part: Part) -> None:

@@ -57,7 +57,9 @@ async def start(
     wake_courier = await _start_raising(ground, feed, role)
     await ground.note_backlog()
     inflight = Inflight(settings.max_inflight)
-    uploads = Uploads(ground.log, ground.pressure, settings.max_upload, max(settings.max_inflight // 4, MB))
+    room = max(settings.max_inflight // 4, MB)
+    shared = ground.carrier.shared
+    uploads = Uploads(ground.log, ground.pressure, settings.max_upload, room, shared=shared)
     busy = _busy(ground, inflight)
     bell = start_loader(ground, uploads, busy) if role.works else Elsewhere()
     gate = Gate(off=not settings.auth)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import BigInteger, Connection, Index, delete, func, select, update
+from sqlalchemy import BigInteger, Connection, Index, Select, delete, func, select, tuple_, update
 from sqlmodel import Field, SQLModel
 
 from rules.alerting.delivery import RETRY_SECONDS, longest_wait
@@ -13,7 +13,10 @@ from storage.subscriptions import SUBSCRIPTION
 
 
 class DeliveryRow(SQLModel, table=True):
-    """`due_at` is None once there is nothing more to try; `state` then says how it ended."""
+    """`due_at` is None once there is nothing more to try; `state` then says how it ended.
+
+    Where several couriers share the table, `owner` has it until `held_until` (ns).
+    """
 
     __tablename__ = "delivery"
 
@@ -22,6 +25,8 @@ class DeliveryRow(SQLModel, table=True):
     due_at: int | None = Field(default=None, sa_type=BigInteger)
     attempt: int
     state: str
+    owner: int | None = Field(default=None, sa_type=BigInteger)
+    held_until: int | None = Field(default=None, sa_type=BigInteger)
 
 
 class AttemptRow(SQLModel, table=True):
@@ -80,8 +85,49 @@ def owe(connection: Connection, owed: Iterable[tuple[str, str]], due_at: int) ->
         connection.execute(upsert(connection, DELIVERY).on_conflict_do_nothing(), rows)
 
 
+class Hold(NamedTuple):
+    """By what right one of several couriers attempts deliveries: who it is, and until when (ns)."""
+
+    owner: int
+    until: int
+
+
+_FREE: Final = {"owner": None, "held_until": None}
+
+
 def due(connection: Connection, now: int, limit: int, busy: Collection[str]) -> list[Owed]:
     """Return what is due, the longest due first, leaving out busy and disabled subscriptions."""
+    return [Owed(*row) for row in connection.execute(_due(now, limit, busy))]
+
+
+def held(connection: Connection, hold: Hold, now: int, limit: int, busy: Collection[str]) -> list[Owed]:
+    """Return what is due as `due` does, without what others hold, and have it held by this courier.
+
+    What others are about to hold is passed over and not waited for.
+    """
+    mine = DELIVERY.c.owner == hold.owner
+    free = mine | DELIVERY.c.held_until.is_(None) | (DELIVERY.c.held_until <= now)
+    query = _due(now, limit, busy).where(free).with_for_update(of=DELIVERY, skip_locked=True)
+    query = query.add_columns(DELIVERY.c.owner, DELIVERY.c.held_until)
+    found: list[Owed] = []
+    taken: list[tuple[str, str]] = []
+    for *row, owner, until in connection.execute(query):
+        found.append(Owed(*row))
+        if owner != hold.owner or until < (now + hold.until) // 2:  # long before it is over
+            taken.append((found[-1].notification_id, found[-1].subscription_id))
+    if taken:
+        these = tuple_(DELIVERY.c.notification_id, DELIVERY.c.subscription_id).in_(taken)
+        values = {"owner": hold.owner, "held_until": hold.until}
+        connection.execute(update(DELIVERY).where(these).values(values))
+    return found
+
+
+def let_go(connection: Connection, owner: int) -> None:
+    """Leave what a courier holds to the others."""
+    connection.execute(update(DELIVERY).where(DELIVERY.c.owner == owner).values(_FREE))
+
+
+def _due(now: int, limit: int, busy: Collection[str]) -> Select[Any]:
     query = (
         select(
             DELIVERY.c.notification_id,
@@ -100,9 +146,7 @@ def due(connection: Connection, now: int, limit: int, busy: Collection[str]) -> 
         .order_by(DELIVERY.c.due_at, NOTIFICATION.c.seq)
         .limit(limit)
     )
-    if busy:
-        query = query.where(DELIVERY.c.subscription_id.not_in(busy))
-    return [Owed(*row) for row in connection.execute(query)]
+    return query.where(DELIVERY.c.subscription_id.not_in(busy)) if busy else query
 
 
 def next_due(connection: Connection, now: int) -> int | None:
@@ -133,8 +177,10 @@ def settle(connection: Connection, tried: Iterable[Tried]) -> None:
         new = where & (DELIVERY.c.attempt < one.attempt)
         # asked to be delivered again after this attempt began: it stays due
         asked = new & (DELIVERY.c.state == AGAIN) & (DELIVERY.c.due_at > one.at)
-        again = connection.execute(update(DELIVERY).where(asked).values(attempt=one.attempt, state="due"))
-        values = {"due_at": one.next_at, "attempt": one.attempt, "state": one.state}
+        again = connection.execute(
+            update(DELIVERY).where(asked).values(attempt=one.attempt, state="due", **_FREE)
+        )
+        values = {"due_at": one.next_at, "attempt": one.attempt, "state": one.state, **_FREE}
         changed = connection.execute(update(DELIVERY).where(new).values(values))
         if again.rowcount or changed.rowcount:
             row = {name: value for name, value in one._asdict().items() if name != "state"}

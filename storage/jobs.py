@@ -14,9 +14,9 @@ from sqlmodel import Field, SQLModel
 
 from rules.job import ENDED, Definition, Invalid, Job, Progress, State
 from rules.names import fold
-from storage.sql import NEVER_AGAIN, Big, Row, Serial, table, upsert
+from storage.sql import NEVER_AGAIN, Big, Row, Serial, Where, table, upsert
 
-LEASE: Final = 30 * 1_000_000_000
+LEASE: Final = 20 * 1_000_000_000
 """Nanoseconds after which a job whose owner was not heard of may be taken over."""
 
 
@@ -144,9 +144,23 @@ def count_open(c: Connection) -> int:
     return int(c.execute(select(func.count()).where(JOB.c.status.in_(_OPEN))).scalar_one())
 
 
+def beat(c: Connection, owner: int, numbers: Sequence[int], now: int) -> None:
+    """Say that their owner works at these jobs yet."""
+    c.execute(update(JOB).where(JOB.c.number.in_(numbers) & (JOB.c.owner == owner)).values(beat=now))
+
+
 def release_all(c: Connection) -> None:
     """Let go of every job that has not ended: for a process that is alone, at its start."""
-    c.execute(update(JOB).where(JOB.c.status.in_(_OPEN)).values(owner=None, version=JOB.c.version + 1))
+    _release(c, JOB.c.status.in_(_OPEN))
+
+
+def release(c: Connection, owner: int) -> None:
+    """Let go of the jobs of an owner that have not ended: others may go on with them at once."""
+    _release(c, JOB.c.status.in_(_OPEN) & (JOB.c.owner == owner))
+
+
+def _release(c: Connection, which: Where) -> None:
+    c.execute(update(JOB).where(which).values(owner=None, version=JOB.c.version + 1))
 
 
 def keep_invalid(c: Connection, job: Job, rows: Sequence[Invalid]) -> None:

@@ -10,6 +10,7 @@ from storage import (
     alerts,
     datasets,
     deliveries,
+    duties,
     idempotency,
     identity,
     instances,
@@ -28,6 +29,7 @@ MODULES: Final = (
     alerts,
     datasets,
     deliveries,
+    duties,
     idempotency,
     identity,
     instances,
@@ -47,7 +49,7 @@ START_LOCK: Final = 0x51_01_CE
 """The advisory lock that one start at a time holds: any number that nobody else uses."""
 
 START_SECONDS: Final = 60
-HEAD: Final = "0005"
+HEAD: Final = "0006"
 
 
 class DatabaseError(Exception):

@@ -34,6 +34,7 @@ LARGE_PLACES: Final = PLACES // 2
 LOOKED_AT: Final = 200
 
 LOOK_EVERY: Final = 1.0
+BEAT_EVERY: Final = 5.0
 TIDY_EVERY: Final = 10.0
 ALIVE_FOR: Final = 30.0
 FINISH: Final = 5.0
@@ -47,7 +48,11 @@ JOBS_KEPT: Final = 7 * 24 * 3600 * SECOND
 
 
 class Loader:
-    """Runs on one loop. `owner` is this process's run; with `alone` no other process works at jobs."""
+    """Runs on one loop. `owner` is this process's run; with `alone` no other process works at jobs.
+
+    Each job is one process's at a time: it takes it by compare-and-set, says each few seconds that it works
+    at it yet, and lets go of it where it stops. Who was not heard of for `jobs.LEASE` has died.
+    """
 
     def __init__(self, parts: Parts, uploads: Uploads, owner: int, *, alone: bool) -> None:
         self._parts = parts
@@ -57,7 +62,7 @@ class Loader:
         self._woken = asyncio.Event()
         self._running: dict[str, tuple[Job, Ledger, asyncio.Task[None]]] = {}
         self._ended = asyncio.Event()
-        self._tidied = 0.0
+        self._tidied = self._beaten = 0.0
 
     def wake(self) -> None:
         """There is a job to be done."""
@@ -82,6 +87,7 @@ class Loader:
         while True:
             alive(time.monotonic() + ALIVE_FOR)
             self._woken.clear()
+            await self._patiently(self._beat)
             await self._patiently(self._begin_some)
             if time.monotonic() - self._tidied >= TIDY_EVERY:
                 self._tidied = time.monotonic()
@@ -96,6 +102,8 @@ class Loader:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if not self._alone:
+            await self._patiently(self._leave)
 
     async def _patiently(self, step: Callable[[], "asyncio.Future[None] | object"]) -> None:
         try:
@@ -105,6 +113,17 @@ class Loader:
 
     async def _release(self) -> None:
         await on_loop(self._parts.store.write(jobs.release_all))
+
+    async def _leave(self) -> None:
+        await on_loop(self._parts.store.write(lambda c: jobs.release(c, self._owner)))
+
+    async def _beat(self) -> None:
+        numbers = [job.number for job, _, _ in self._running.values()]
+        if self._alone or not numbers or time.monotonic() - self._beaten < BEAT_EVERY:
+            return
+        now = self._parts.clock()
+        await on_loop(self._parts.store.write(lambda c: jobs.beat(c, self._owner, numbers, now)))
+        self._beaten = time.monotonic()
 
     async def _begin_some(self) -> None:
         """Begin the jobs whose turn it is."""
@@ -173,7 +192,7 @@ class Loader:
             await ingesting.run()
             await self._complete(ledger)
         except OvertakenError:
-            if ingesting is not None and ledger.cancelled:
+            if ingesting is not None:
                 await self._finish(ingesting, ledger)
             raise
         except BrokenError as broken:
@@ -212,7 +231,7 @@ class Loader:
             self._parts.meter.count("loads_total", outcome="failed")
 
     async def _finish(self, ingesting: Ingesting, ledger: Ledger) -> None:
-        """Count, in the cancelled job, what was stored of it all the same."""
+        """Where the job was cancelled, here or elsewhere, count what was stored of it all the same."""
         fresh = await self._fresh(ledger.job.id)
         if fresh is not None and fresh.status is State.CANCELLED:
             last = Ledger(self._parts.store, fresh, self._owner, self._parts.clock)
@@ -229,7 +248,7 @@ class Loader:
         kept = 0 if self._disk_is_low() else BYTES_KEPT
         await on_loop(store.write(lambda c: jobs.drop_bytes(c, now - kept)))
         await on_loop(store.write(lambda c: jobs.prune(c, now - JOBS_KEPT)))
-        await self._uploads.trim(await on_loop(store.read(jobs.held)))
+        await self._uploads.trim(await on_loop(store.read(jobs.held)), now)
         self._parts.meter.gauge("loads_open", await on_loop(store.read(jobs.count_open)))
 
     def _disk_is_low(self) -> bool:

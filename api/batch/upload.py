@@ -23,6 +23,10 @@ CHUNK: Final = 512 * KB
 LEAST: Final = 64 * KB
 """Bytes of a chunk that is written before it is full, because others wait for room."""
 
+LONGEST: Final = 5 * 3600
+KEPT: Final = 6 * 3600
+"""Seconds that one body may take, and that its bytes stay where other processes may be receiving it."""
+
 PATIENCE: Final = 30.0
 ASK_EVERY: Final = 0.05
 
@@ -40,12 +44,14 @@ class Uploads:
     """Takes bodies into the topic `uploads`, each into one partition, and trims what nobody needs.
 
     `most` is the bytes of one body, `room` those of all that wait for the log. A body that finds no room
-    waits for it, so a hundred at once are slow and not refused.
+    waits for it, so a hundred at once are slow and not refused. `shared`: other processes take bodies too;
+    of theirs only the time is known in which they must be whole.
     """
 
-    def __init__(self, log: Log, pressure: Pressure, most: int, room: int) -> None:
+    def __init__(self, log: Log, pressure: Pressure, most: int, room: int, *, shared: bool = False) -> None:
         self._log = log
         self._pressure = pressure
+        self._shared = shared
         self._most = most
         self._room = Inflight(room)
         self._places = max(1, room // LEAST // 2)
@@ -85,14 +91,19 @@ class Uploads:
         """Return what a body that has its room already is held by."""
         return Inflight(2**63).hold("", 0)
 
-    async def trim(self, held: Mapping[int, int]) -> int:
-        """Drop what is below the offsets that jobs hold, by partition, and below what is being received."""
+    async def trim(self, held: Mapping[int, int], now: int) -> int:
+        """Drop what is below the offsets that jobs hold, by partition, and below what is being received.
+
+        `now` is in ns.
+        """
         below = {}
         for partition in range(self._log.partitions):
             floors = [floor for place, floor in self._floors.values() if place == partition]
             end = self._log.bounds(UPLOADS, partition)[1]
             below[partition] = min([end, held.get(partition, end), *floors])
-        return await self._log.trim(UPLOADS, below)
+        if not self._shared:
+            return await self._log.trim(UPLOADS, below)
+        return await self._log.trim(UPLOADS, below, now // 1_000_000 - KEPT * 1_000)
 
 
 class Upload:
@@ -114,6 +125,7 @@ class Upload:
         self._runs: list[tuple[int, int, int]] = []
         self._size = 0
         self._digest = blake2b(digest_size=32)
+        self._until = asyncio.get_running_loop().time() + LONGEST
 
     async def receive(self, receive: Receive, headers: Mapping[bytes, bytes]) -> None:
         """Take in the whole body of a request, decompressed.
@@ -140,6 +152,10 @@ class Upload:
         self._size += len(piece)
         if self._size > self._most:
             raise self._too_large()
+        if asyncio.get_running_loop().time() > self._until:
+            raise Problem(
+                BODY_TOO_LARGE, f"The upload took more than {LONGEST // 3600} hours. Send it in parts."
+            )
         self._digest.update(piece)
         if not _room_for(self._held, len(piece)):
             if len(self._buffer) >= LEAST:

@@ -46,8 +46,8 @@ class DeliveryBook(Protocol):
     async def due(self, now_ns: int, limit: int, busy: frozenset[str]) -> list[Due]:
         """Return deliveries whose time is at or before `now_ns`, the longest due first, `limit` at most.
 
-        Those of the subscriptions in `busy` and of disabled ones are left out. Nothing is marked: the same
-        deliveries are returned until they are settled.
+        Those of the subscriptions in `busy` and of disabled ones are left out. The same deliveries are
+        returned until they are settled; where several couriers share them, to one of them.
         """
         ...
 

@@ -40,8 +40,9 @@ class Courier:
     ports share a buffer (Choudhury and Hahne, "Dynamic Queue Length Thresholds", 1998). So many receivers
     that hang do not fill all places together, and one that is well finds some free.
 
-    One courier works on a book: what is under way is known to it alone. `idle` (seconds) is the longest it
-    rests without looking into the book, for what came due without a `wake`.
+    One courier works on a book (`SharedBook`: one of several): what is under way is known to it alone.
+    `idle` (seconds) is the longest it rests without looking into the book, for what came due without a
+    `wake`.
     """
 
     def __init__(

@@ -115,3 +115,22 @@ def test_a_jobs_log_is_bounded_and_keeps_its_first_line(store: Store) -> None:
         progress = said(progress, number * 10**6, "info", str(number))
     assert len(progress.log) == 50
     assert (progress.log[0].message, progress.log[-1].message) == ("first", "199")
+
+
+def test_a_job_is_free_once_its_owner_was_not_heard_of_for_long_and_at_once_where_it_lets_go(
+    store: Store,
+) -> None:
+    mine = changed(store, kept(store), owner=7)
+    other = changed(store, kept(store), owner=8)
+    assert mine is not None and other is not None
+
+    def free(job: Job, now: int) -> bool:
+        return store.read(lambda c: jobs.unclaimed(c, job, now)).result(5)
+
+    store.write(lambda c: jobs.beat(c, 7, [mine.number, other.number], NOW + 5)).result(5)
+    later = NOW + jobs.LEASE + 5
+    assert not free(mine, later) and free(other, later), "of others it says nothing"
+    assert free(mine, later + 1)
+    store.write(lambda c: jobs.release(c, 7)).result(5)
+    assert free(mine, NOW) and not free(other, NOW)
+    assert changed(store, mine, owner=7) is None, "who let go, or was overtaken, finds the job changed"

@@ -1,5 +1,6 @@
 """The book over the store keeps the laws; what is asked for again during an attempt is attempted again."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from rules.alerting.alert import Alert, Notification
 from rules.alerting.subscription import Subscription
 from storage import alerts, deliveries, subscriptions
 from storage.store import Store
-from streams.delivery.kept import StoreBook
+from streams.delivery.kept import HOLD, SharedBook, StoreBook
 from tests.conformance.delivery_book import NOW, SECOND, DeliveryBookLaws, Ledger, ended, names
 from tests.storage.database import opened
 from tests.streams.delivery.memory_book import SECRET
@@ -18,7 +19,7 @@ from tests.streams.delivery.memory_book import SECRET
 class StoreLedger:
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.book = StoreBook(store)
+        self.book: StoreBook = StoreBook(store)
 
     async def owe(self, subscription: str, notification: str, at: int) -> None:
         event = {"x": 1}
@@ -49,6 +50,78 @@ class TestStoreBook(DeliveryBookLaws):
     @pytest.fixture
     def ledger(self, stored: StoreLedger) -> Ledger:
         return stored
+
+
+class SharedLedger(StoreLedger):
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self.book = self.another(1)
+
+    def another(self, owner: int) -> SharedBook:
+        return SharedBook(self.store, owner)
+
+
+class TestSharedBook(DeliveryBookLaws):
+    @pytest.fixture
+    def ledger(self, shared: SharedLedger) -> Ledger:
+        return shared
+
+
+@pytest.fixture
+def shared(tmp_path: Path) -> Iterator[SharedLedger]:
+    with opened(tmp_path / "test.db") as store:
+        yield SharedLedger(store)
+
+
+async def test_what_one_courier_holds_another_leaves_alone_until_it_is_settled(shared: SharedLedger) -> None:
+    for number in range(6):
+        await shared.owe("s", f"n{number}", NOW - 6 + number)
+    other = shared.another(2)
+    mine = await shared.book.due(NOW, 4, frozenset())
+    assert await names(other) == ["s/n4", "s/n5"]
+    await shared.book.settle([ended(mine[0], "retry", NOW + SECOND), ended(mine[1], "delivered")])
+    assert await names(other, NOW + SECOND) == ["s/n4", "s/n5", "s/n0"]
+    assert await names(shared.book, NOW + SECOND) == ["s/n2", "s/n3"]
+
+
+async def test_what_a_courier_held_that_died_comes_to_another_one(shared: SharedLedger) -> None:
+    await shared.owe("s", "n", NOW)
+    (due,) = await shared.book.due(NOW, 10, frozenset())
+    other = shared.another(2)
+    assert await names(other, NOW + HOLD - 1) == []
+    assert await other.due(NOW + HOLD, 10, frozenset()) == [due]
+    assert await names(shared.book, NOW + HOLD + 1) == []
+
+
+async def test_who_asks_again_holds_on(shared: SharedLedger) -> None:
+    await shared.owe("s", "n", NOW)
+    for step in range(5):
+        assert await names(shared.book, NOW + step * HOLD // 2 + step) == ["s/n"]
+    assert await names(shared.another(2), NOW + 2 * HOLD) == []
+
+
+async def test_what_is_let_go_is_free_at_once(shared: SharedLedger) -> None:
+    await shared.owe("s", "n", NOW)
+    await shared.book.due(NOW, 10, frozenset())
+    await shared.another(2).let_go()
+    assert await names(shared.another(3)) == []
+    book = shared.book
+    assert isinstance(book, SharedBook)
+    await book.let_go()
+    assert await names(shared.another(3)) == ["s/n"]
+
+
+async def test_many_couriers_at_once_hold_each_delivery_once(shared: SharedLedger) -> None:
+    for number in range(60):
+        await shared.owe(f"s{number % 3}", f"n{number}", NOW - number)
+    books = [shared.another(owner) for owner in range(1, 7)]
+    taken = await asyncio.gather(*(book.due(NOW, 10, frozenset()) for book in books for _ in range(2)))
+    by_owner = [
+        {due.notification_id for page in taken[2 * place : 2 * place + 2] for due in page}
+        for place in range(len(books))
+    ]
+    assert sum(map(len, by_owner)) == len(set().union(*by_owner))
+    assert set().union(*by_owner) == {f"n{number}" for number in range(60)}
 
 
 @pytest.mark.parametrize("outcome", ["delivered", "given_up"])
