@@ -128,9 +128,9 @@ async def test_bytes_that_no_job_and_no_upload_needs_are_dropped(tmp_path: Path)
             for piece in body:
                 await upload.add(piece)
             under_way = await upload.end()
-            assert await to.trim({0: first.runs[0][0]}) == 0
-            assert await to.trim({}) > 0
+            assert await to.trim({0: first.runs[0][0]}, 0) == 0
+            assert await to.trim({}, 0) > 0
             assert await read(log, under_way) == b"".join(body)
         before = log.size(UPLOADS)
-        await to.trim({})
+        await to.trim({}, 0)
         assert log.size(UPLOADS) < before
