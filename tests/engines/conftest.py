@@ -1,10 +1,16 @@
-"""Real engines for the tests of this folder: a Kafka for the whole run. Plain `make test` leaves them out."""
+"""Real engines for the tests of this folder: a Kafka for the whole run, pairs of both for modules.
 
+Plain `make test` leaves them out.
+"""
+
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from infra.dev.engines import bring_down, bring_up
 from infra.dev.kafka import Kafka
 
 
@@ -29,3 +35,17 @@ def servers(kafka: Kafka) -> str:
 def data(tmp_path: Path) -> Path:
     """A data directory for a store."""
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[dict[str, str]]:
+    """The environment of a broker on both engines."""
+    data = Path(tempfile.mkdtemp(prefix="sluice-pair-"))
+    data.chmod(0o755)  # PostgreSQL's user must be able to pass
+    lines: list[str] = []
+    try:
+        bring_up(data, [], lines.append)
+        yield dict(line.split("=", 1) for line in lines)
+    finally:
+        bring_down(data, [])
+        shutil.rmtree(data, ignore_errors=True)

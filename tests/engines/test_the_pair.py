@@ -2,35 +2,15 @@
 
 import json
 import shutil
-import tempfile
 import threading
-from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPException
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-from infra.dev.engines import bring_down, bring_up
 from tests.stage.patience import eventually_sync
 from tests.stage.process import Broker
 
 TOKEN = "sk_for-both-of-the-brokers-of-this-test"
 DEADLINE = 90.0
-
-
-@pytest.fixture(scope="module")
-def pair() -> Iterator[dict[str, str]]:
-    """The environment of a broker on both engines."""
-    data = Path(tempfile.mkdtemp(prefix="sluice-pair-"))
-    data.chmod(0o755)  # PostgreSQL's user must be able to pass
-    lines: list[str] = []
-    try:
-        bring_up(data, [], lines.append)
-        yield dict(line.split("=", 1) for line in lines)
-    finally:
-        bring_down(data, [])
-        shutil.rmtree(data, ignore_errors=True)
 
 
 def ask(broker: Broker, method: str, path: str, body: Any = None, timeout: float = 30.0) -> tuple[int, Any]:
