@@ -11,7 +11,8 @@ from infra.database import DATABASE, open_store
 from infra.parts import Part
 from infra.settings import Settings
 from rules.errors import Later
-from storage import identity, offsets, rules
+from storage import identity, offsets
+from storage.adoption import adopt as adopt_log
 from storage.sql import is_postgres
 from storage.sqlite.engine import StoreFailed
 from streams.awaiting import on_loop
@@ -75,7 +76,7 @@ async def _database(settings: Settings, log: Log, adopt: str | None) -> list[str
     store = open_store(settings, Part(time.monotonic))
     try:
         if adopt == log.identity:
-            await on_loop(store.write(lambda c: _adopt(c, log)))
+            await on_loop(store.write(lambda c: adopt_log(c, log.identity, log.partitions, time.time_ns())))
         elif adopt is not None:
             return [f"log: the log in {settings.data} is {log.identity}, not {adopt}; nothing was adopted."]
         return await on_loop(store.read(lambda c: _compare(c, log)))
@@ -83,13 +84,6 @@ async def _database(settings: Settings, log: Log, adopt: str | None) -> list[str
         return [f"database: it can't be read now: {error}."]
     finally:
         store.close()
-
-
-def _adopt(c: Connection, log: Log) -> None:
-    """Go on with another log: its places get an epoch of their own, the rules there are stay in force."""
-    if identity.current(c) != log.identity:
-        identity.log_epoch(c, log.identity, adopt=True)
-        rules.adopt_in_force(c, log.identity, log.partitions)
 
 
 def durability(c: Connection) -> list[str]:

@@ -1,4 +1,4 @@
-"""The command line: `sluice serve`, `api`, `work`, `check`, `settings`, `token`, `demo`, `infra`."""
+"""The command line: `sluice serve`, `api`, `work`, `check`, `settings`, `token`, `demo`, `migrate`, `infra`."""
 
 import asyncio
 import gc
@@ -16,6 +16,7 @@ from rich.table import Table
 from infra.banner import banner, warn_if_open
 from infra.checks import problems_with
 from infra.cli_dev import dev
+from infra.cli_move import migrate
 from infra.lifecycle import Lifecycle, StopAsked
 from infra.logs import configure
 from infra.role import API, SERVE, WORK, Role, check_role
@@ -36,6 +37,7 @@ app = typer.Typer(
 )
 
 app.add_typer(dev, name="infra")
+app.command()(migrate)
 
 GC_ALLOCATIONS: Final = 50_000
 

@@ -85,6 +85,12 @@ def listing(connection: Connection, workspace: str | None = None) -> list[Datase
     return [_dataset(row) for row in rows]
 
 
+def every(connection: Connection) -> list[Dataset]:
+    """Return all datasets that have a table, by id: also those that answer to no name any more."""
+    rows = connection.execute(select(DATASET).order_by(DATASET.c.id)).mappings()
+    return [_dataset(row) for row in rows]
+
+
 def add(connection: Connection, dataset: Dataset, now: int) -> Dataset | None:
     """Make the dataset with its table; its id is given here. None where the name is taken."""
     ensure_workspace(connection, dataset.workspace, now)
