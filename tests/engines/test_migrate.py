@@ -105,17 +105,27 @@ def pair() -> Iterator[dict[str, str]]:
         shutil.rmtree(data, ignore_errors=True)
 
 
-def migrate(data: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "infra.cli", "migrate", "--from", str(data), *arguments]
-    env = {
-        "PATH": "/usr/bin:/bin",
-        "SLUICE_ADMIN_TOKEN": TOKEN,
-        "SLUICE_FREE_DISK": "1MB",
-        "SLUICE_SESSION": "3s",
+def command_of(data: Path, *arguments: str, **more: str) -> dict[str, Any]:
+    """Return what `subprocess` takes to run `sluice migrate`."""
+    own = {"SLUICE_ADMIN_TOKEN": TOKEN, "SLUICE_FREE_DISK": "1MB", "SLUICE_SESSION": "3s"}
+    return {
+        "args": [sys.executable, "-m", "infra.cli", "migrate", "--from", str(data), *arguments],
+        "cwd": HOUSE,
+        "env": {"PATH": "/usr/bin:/bin", **own, **more},
+        "text": True,
     }
-    return subprocess.run(
-        command, cwd=HOUSE, env=env, capture_output=True, text=True, timeout=300, check=False
-    )
+
+
+def migrate(data: Path, *arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
+    asked = command_of(data, *arguments, **more)
+    return subprocess.run(**asked, capture_output=True, timeout=300, check=False)
+
+
+def another_database(pair: dict[str, str], name: str) -> str:
+    """Make a database on the same server and return its address."""
+    with psycopg.connect(pair["SLUICE_DATABASE"], autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return pair["SLUICE_DATABASE"].rpartition("/")[0] + f"/{name}"
 
 
 def going_to(pair: dict[str, str]) -> list[str]:
@@ -351,9 +361,7 @@ def test_a_target_that_is_not_empty_is_refused_by_name(
     again = migrate(before.data, *going_to(pair))
     assert again.returncode == 1
     assert "has the table 'alembic_version' already" in again.stderr
-    with psycopg.connect(pair["SLUICE_DATABASE"], autocommit=True) as connection:
-        connection.execute("CREATE DATABASE other_one")
-    other = pair["SLUICE_DATABASE"].rpartition("/")[0] + "/other_one"
+    other = another_database(pair, "other_one")
     taken = migrate(before.data, "--log", pair["SLUICE_LOG"], "--database", other)
     assert taken.returncode == 1
     assert "holds messages already" in taken.stderr
@@ -369,3 +377,39 @@ def test_what_it_can_not_move_is_said_in_a_sentence(pair: dict[str, str], tmp_pa
     assert (nowhere.returncode, "Name where it goes" in nowhere.stderr) == (2, True)
     half = migrate(tmp_path, "--log", pair["SLUICE_LOG"])
     assert half.returncode == 2
+
+
+def test_a_broker_that_runs_is_not_moved(pair: dict[str, str]) -> None:
+    database = another_database(pair, "of_one_that_runs")
+    with Broker({"SLUICE_ADMIN_TOKEN": TOKEN, "SLUICE_FREE_DISK": "1MB"}) as running:
+        where = ["--log", pair["SLUICE_LOG"], "--database", database]
+        refused = migrate(running.data, *where, SLUICE_KAFKA_PREFIX="runs")
+    assert refused.returncode == 1
+    assert "is open in process" in refused.stderr
+
+
+def test_a_move_that_is_killed_leaves_nothing_and_may_be_begun_again(
+    pair: dict[str, str], before: Before, tmp_path: Path
+) -> None:
+    data = tmp_path / "old"
+    shutil.copytree(before.data, data)
+    database = another_database(pair, "of_one_that_is_killed")
+    where = ["--log", pair["SLUICE_LOG"], "--database", database]
+    killed = 0
+    for moment in (1.5, 2.0, 2.5, 3.0):
+        with subprocess.Popen(**command_of(data, *where, SLUICE_KAFKA_PREFIX="killed")) as process:
+            try:
+                process.wait(timeout=moment)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                killed += 1
+        if process.returncode == 0:
+            break
+    assert killed
+    if process.returncode != 0:
+        done = migrate(data, *where, SLUICE_KAFKA_PREFIX="killed")
+        assert done.returncode == 0, done.stderr
+    with psycopg.connect(database) as connection:
+        counted = connection.execute("SELECT count(*) FROM notification").fetchone()
+    assert counted is not None
+    assert counted[0] >= 91
