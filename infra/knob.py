@@ -34,7 +34,7 @@ def _read_origins(value: object) -> tuple[str, ...]:
     items = value.split(",") if isinstance(value, str) else value
     if not isinstance(items, Iterable):
         raise ValueError("origins are written with commas between them")
-    origins = tuple(item for item in (str(each).strip() for each in items) if item)
+    origins = tuple(item for item in (str(each).strip().lower() for each in items) if item)
     if len(origins) > 100 or not all(_ORIGIN.fullmatch(origin) for origin in origins):
         raise ValueError("it takes up to 100 origins such as https://app.example.com, or *, without a path")
     return origins
