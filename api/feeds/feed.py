@@ -1,6 +1,7 @@
 """Alerts as they come: the stored notifications of a workspace, woken after each commit of judge."""
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from functools import partial
@@ -19,6 +20,8 @@ PAGE_BYTES: Final = 256 * 1024
 
 LOOK_EVERY: Final = 1.0
 """Seconds between looks where other processes raise alerts too: their word may be lost."""
+
+_PLACE: Final = re.compile(r"([0-9]{1,19})\.([0-9]{1,19})", re.ASCII)
 
 HELD_AGAIN: Final = 0.02
 """Seconds until a feed looks again at what waits for an earlier transaction's end."""
@@ -53,10 +56,14 @@ class AlertFeed:
     async def place(self, workspace: str, last_id: str | None) -> FeedPlace:
         """Return where a reader begins: behind the notification it saw last, or at the end.
 
-        A reader whose last notification is not known (any more) is given everything that is kept.
+        Instead of a notification a reader that saw none may name the place where it began. One whose last
+        notification is not known (any more) is given everything that is kept.
         """
         if last_id is None:
             return await on_loop(self._store.read(lambda c: alerts.feed_end(c, workspace)))
+        begun = read_place(last_id)
+        if begun is not None:
+            return begun
         found = await on_loop(self._store.read(lambda c: alerts.feed_place(c, workspace, last_id)))
         return FEED_START if found is None else found
 
@@ -100,6 +107,19 @@ class AlertFeed:
             reading.add_done_callback(lambda _: self._reading.pop(key))
         # one who leaves must not take it from the others
         return await asyncio.shield(reading)
+
+
+def show_place(place: FeedPlace) -> str:
+    """Return a place in a list or a feed as readers are given it; `read_place` is the inverse."""
+    return f"{place[0]}.{place[1]}"
+
+
+def read_place(text: str) -> FeedPlace | None:
+    """Return the place that `show_place` showed; None where the text is none. No id reads as a place."""
+    found = _PLACE.fullmatch(text)
+    if found is None or int(found[1]) >= 2**63 or int(found[2]) >= 2**63:
+        return None
+    return int(found[1]), int(found[2])
 
 
 def _page(workspace: str, after: FeedPlace, connection: Connection) -> tuple[list[Told], bool]:

@@ -1,6 +1,5 @@
 """`/v1/alerts/{workspace}`: what was raised, acknowledgement, and the stream of changes."""
 
-import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any, Final
@@ -12,6 +11,7 @@ from api.described import answers, extra, json_body, query
 from api.described import stream as event_stream
 from api.entry.caller import caller, json_of, object_of, params_of, services_of, still_may
 from api.entry.params import Params
+from api.feeds.feed import read_place, show_place
 from api.feeds.sse import COMMENT_EVERY, EventStream, alert_event, comment, pieces
 from api.services import Services
 from rules.alerting.alert import Alert, acknowledge
@@ -24,7 +24,6 @@ from streams.awaiting import on_loop
 router = APIRouter(tags=["alerts"])
 
 _STATES: Final = ("firing", "resolved")
-_PLACE: Final = re.compile(r"([0-9]{1,19})\.([0-9]{1,19})", re.ASCII)
 _ALERT: Final = {
     "id": "2b7d3c0a5b1f4e6d8c9a0b1c2d3e4f50",
     "rule": "hot",
@@ -72,7 +71,7 @@ async def listing(request: Request, workspace: str) -> dict[str, Any]:
     found = await on_loop(services.store.read(lambda c: alerts.listing(c, wanted)))
     return {
         "alerts": [alert.to_json() for alert in found.alerts],
-        "next": None if found.next is None else f"{found.next[0]}.{found.next[1]}",
+        "next": None if found.next is None else show_place(found.next),
     }
 
 
@@ -98,7 +97,8 @@ async def _events(
 ) -> AsyncGenerator[bytes, None]:
     services.streams.opened("alerts")
     try:
-        yield comment("here are the alerts")
+        # with a place as its id, so that a reader who loses the connection before the first alert resumes too
+        yield f": here are the alerts\nid: {show_place(place)}\n\n".encode()
         async with aclosing(services.alerts.follow(workspace, place, COMMENT_EVERY)) as pages:
             async for page in pages:
                 if not still_may(request, "read", workspace):
@@ -175,7 +175,7 @@ def _time(params: Params, name: str) -> int | None:
 def _after(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
-    found = _PLACE.fullmatch(text)
-    if found is None or int(found[1]) >= 2**63 or int(found[2]) >= 2**63:
+    found = read_place(text)
+    if found is None:
         raise Problem(BAD_PARAMETER, "after takes what 'next' of the page before gave.")
-    return int(found[1]), int(found[2])
+    return found

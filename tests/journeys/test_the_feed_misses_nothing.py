@@ -65,6 +65,24 @@ async def test_last_event_id_resumes_without_a_gap(here: House) -> None:
             assert [one.data["event"]["n"] for one in sent] == rest
 
 
+async def test_a_stream_lost_before_its_first_alert_resumes_without_a_gap(
+    here: House,
+) -> None:
+    w = here.workspace()
+    await here.client.post(f"/v1/rules/{w}", json=HOT)
+    url = f"{here.client.url}/v1/alerts/{w}/stream"
+    for already in (0, 1):
+        async with here.client.session.get(
+            url, headers={"Authorization": f"Bearer {here.client.token}"}
+        ) as s:
+            greeting = (await s.content.readuntil(b"\n\n")).decode().splitlines()
+        (begun,) = [line.removeprefix("id: ") for line in greeting if line.startswith("id: ")]
+        await wrote(here, w, already + 1)
+        async with streaming(url, here.client.token, begun) as stream:
+            sent = await stream.until(lambda sent: bool(sent))
+            assert [one.data["event"]["n"] for one in sent] == [already + 1]
+
+
 async def test_a_stream_sends_nothing_of_another_workspace(here: House) -> None:
     w, other = here.workspace(), here.workspace()
     for name in (w, other):
