@@ -1,4 +1,4 @@
-"""The command line: `sluice serve`, `api` and `work`, and what is done once: `check`, `migrate`, `token`, …"""
+"""The command line: `sluice serve`, `api` and `work`, and what is done once: `check`, `migrate`, `token` …"""
 
 import asyncio
 import gc
