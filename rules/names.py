@@ -14,6 +14,8 @@ _ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}", re.ASCII)
 RESERVED_WORKSPACES: Final = frozenset(
     {"create", "pause", "resume", "delete", "info", "output", "schema", "lookup"}
 )
+DEFAULT_WORKSPACE: Final = "default"
+"""Where an administrator is who names no workspace, at the doors of systems that have none."""
 SYSTEM_FIELDS: Final = frozenset({"_id", "_time"})
 
 

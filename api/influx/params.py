@@ -10,11 +10,8 @@ from api.influx.point import AUTO
 from api.lane.door import Options
 from rules.envelope import Handling
 from rules.errors import BAD_PARAMETER, NOT_FOUND, Problem
-from rules.names import fold, mapped_workspace
+from rules.names import DEFAULT_WORKSPACE, fold, mapped_workspace
 from rules.token import Token
-
-V1_WORKSPACE: Final = "default"
-"""The workspace of an administrator who names none, as versions 1 and 3 have no word for it."""
 
 V2_UNITS: Final = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9}
 V1_UNITS: Final = {**V2_UNITS, "n": 1, "u": 10**3, "µ": 10**3, "m": 60 * 10**9, "h": 3600 * 10**9}
@@ -88,7 +85,7 @@ def organization_asked(params: Params, token: Token, workspaces: Iterable[str]) 
 
 def own_workspace(token: Token) -> str:
     """Return the workspace of a caller who has no way to name one."""
-    return V1_WORKSPACE if token.workspace is None else token.workspace
+    return DEFAULT_WORKSPACE if token.workspace is None else token.workspace
 
 
 def bucket_asked(given: str | None, buckets: Iterable[str]) -> str:

@@ -19,12 +19,11 @@ from api.v1.render import reply
 from rules.envelope import Handling
 from rules.errors import BAD_JSON, BAD_PARAMETER, BAD_REQUEST, DATASET_NOT_FOUND, Problem
 from rules.job import Definition, Source
-from rules.names import dataset_name, workspace_name
+from rules.names import DEFAULT_WORKSPACE, dataset_name, workspace_name
 from rules.token import Token, may
 
 router = APIRouter(tags=["qrvey"])
 
-DEFAULT_WORKSPACE: Final = "default"
 MEMBERS: Final = 100
 """Members that a body of the older form may have."""
 

@@ -1,6 +1,5 @@
 """`/v1/rules/{workspace}`: rules, their state, and a dry run on events given."""
 
-from dataclasses import replace as dataclass_replace
 from typing import Any, Final
 from uuid import uuid4
 
@@ -9,26 +8,15 @@ from sqlalchemy import Connection
 
 from api.described import answers, extra, json_body, query
 from api.entry.caller import caller, json_of, object_of, params_of, services_of
+from api.ruling import add, announced, change_state, existing, find, fitted, follow
 from api.services import Services
-from rules.alerting.fit import fit
 from rules.alerting.instance import Instance
-from rules.alerting.rule import Rule, next_version, read_rule
+from rules.alerting.rule import Rule, read_rule
 from rules.alerting.trial import Trial, dry_run
-from rules.errors import (
-    BAD_RULE,
-    PENDING,
-    RULE_NOT_FOUND,
-    TAKEN,
-    TOO_MANY_RULES,
-    VERSION_CONFLICT,
-    Later,
-    Problem,
-)
-from rules.names import fold, rule_id, workspace_name
-from rules.schema.dataset import ColumnType
-from storage import datasets, instances, rules
+from rules.errors import BAD_RULE, Problem
+from rules.names import rule_id, workspace_name
+from storage import instances, rules
 from streams.awaiting import on_loop
-from streams.log import LogError
 
 router = APIRouter(tags=["rules"])
 
@@ -69,17 +57,9 @@ async def create(request: Request, workspace: str) -> dict[str, Any]:
     given = body.get("id")
     minted = f"rule-{uuid4().hex[:12]}" if given is None else None
     rule = read_rule(workspace, body, rule_id=minted, now=services.clock(), limits=services.limits)
-    warnings = await _fit(services, rule)
-
-    def keep(c: Connection) -> Rule:
-        _room(c, rule, services.limits.rules_per_workspace)
-        last = rules.latest(c, workspace, rule.id)
-        if last is not None and last.state != "deleted":
-            raise Problem(TAKEN, f"There is a rule {rule.id!r} in {workspace} already; PUT replaces it.")
-        datasets.ensure_workspace(c, workspace, rule.created_at)
-        return _kept(c, rule if last is None else _after(rule, last.version))
-
-    return _shown(await _announced(services, keep), warnings)
+    warnings = await fitted(services, rule)
+    most = services.limits.rules_per_workspace
+    return _shown(await announced(services, lambda c: add(c, rule, most)), warnings)
 
 
 @router.get("/v1/rules/{workspace}", responses=answers(200, "The rules.", {"rules": [_SHOWN]}, "Rules"))
@@ -94,7 +74,7 @@ async def listing(request: Request, workspace: str) -> dict[str, Any]:
 async def read(request: Request, workspace: str, rule: str) -> dict[str, Any]:
     """Show a rule."""
     caller(request, "read", workspace)
-    return (await _find(services_of(request), workspace, rule)).to_json()
+    return (await find(services_of(request), workspace, rule)).to_json()
 
 
 @router.get(
@@ -107,11 +87,11 @@ async def instances_of(request: Request, workspace: str, rule: str) -> dict[str,
     caller(request, "read", workspace)
     limit = params_of(request).whole("limit", 100, 1, 1_000)
 
-    def find(c: Connection) -> list[Instance]:
-        _existing(c, workspace, rule)
+    def remembered(c: Connection) -> list[Instance]:
+        existing(c, workspace, rule)
         return instances.listing(c, workspace, rule, limit)
 
-    found = await on_loop(services_of(request).store.read(find))
+    found = await on_loop(services_of(request).store.read(remembered))
     return {"instances": [instance.to_json() for instance in found]}
 
 
@@ -122,21 +102,20 @@ async def replace(request: Request, workspace: str, rule: str) -> dict[str, Any]
     services = services_of(request)
     body = object_of(await json_of(request, workspace), "a rule")
     new = read_rule(workspace, body, rule_id=rule_id(rule), now=services.clock(), limits=services.limits)
-    warnings = await _fit(services, new)
+    warnings = await fitted(services, new)
 
     def keep(c: Connection) -> Rule:
-        last = _existing(c, workspace, rule)
-        state = new.state if "state" in body else last.state  # a paused rule stays paused
-        return _kept(c, dataclass_replace(_after(new, last.version, last.created_at), state=state))
+        last = existing(c, workspace, rule)
+        return follow(c, new, last, new.state if "state" in body else last.state)  # a paused one stays paused
 
-    return _shown(await _announced(services, keep), warnings)
+    return _shown(await announced(services, keep), warnings)
 
 
 @router.delete("/v1/rules/{workspace}/{rule}", status_code=204, responses=answers(204, "It is gone."))
 async def delete(request: Request, workspace: str, rule: str) -> Response:
     """Delete a rule. Its alerts stay."""
     caller(request, "rules", workspace)
-    await _change_state(services_of(request), workspace, rule, "deleted")
+    await change_state(services_of(request), workspace, rule, "deleted")
     return Response(status_code=204)
 
 
@@ -144,14 +123,14 @@ async def delete(request: Request, workspace: str, rule: str) -> Response:
 async def pause(request: Request, workspace: str, rule: str) -> dict[str, Any]:
     """Let a rule judge nothing until it is resumed."""
     caller(request, "rules", workspace)
-    return (await _change_state(services_of(request), workspace, rule, "paused")).to_json()
+    return (await change_state(services_of(request), workspace, rule, "paused")).to_json()
 
 
 @router.post("/v1/rules/{workspace}/{rule}/resume", responses=_RULE)
 async def resume(request: Request, workspace: str, rule: str) -> dict[str, Any]:
     """Let a paused rule judge again."""
     caller(request, "rules", workspace)
-    return (await _change_state(services_of(request), workspace, rule, "active")).to_json()
+    return (await change_state(services_of(request), workspace, rule, "active")).to_json()
 
 
 @router.post(
@@ -171,7 +150,7 @@ async def test_given(request: Request, workspace: str) -> dict[str, Any]:
     rule = read_rule(
         workspace, declared, rule_id=None if "id" in declared else "test", now=now, limits=services.limits
     )
-    await _fit(services, rule)
+    await fitted(services, rule)
     return await _try(services, rule, body, now)
 
 
@@ -184,7 +163,7 @@ async def test_kept(request: Request, workspace: str, rule: str) -> dict[str, An
     """Say which alerts a rule would raise on events in the body. Nothing is kept."""
     caller(request, "rules", workspace)
     services = services_of(request)
-    found = await _find(services, workspace, rule)
+    found = await find(services, workspace, rule)
     body = object_of(await json_of(request, workspace), "events")
     return await _try(services, found, body, services.clock())
 
@@ -201,62 +180,6 @@ async def _try(services: Services, rule: Rule, body: dict[str, Any], now: int) -
         "alerts": [alert.to_json() for alert in tried.alerts],
         "errors": [{"index": index, "message": message} for index, message in tried.errors],
     }
-
-
-async def _fit(services: Services, rule: Rule) -> list[str]:
-    dataset = await services.catalogue.find(rule.workspace, rule.on)
-    if dataset is None:
-        return fit(rule, None, (), services.limits)
-    columns: dict[str, ColumnType] = {column.name: column.type for column in dataset.columns}
-    return fit(rule, columns, dataset.partition_by, services.limits)
-
-
-async def _find(services: Services, workspace: str, rule: str) -> Rule:
-    return await on_loop(services.store.read(lambda c: _existing(c, workspace, rule)))
-
-
-def _existing(c: Connection, workspace: str, rule: str) -> Rule:
-    found = rules.latest(c, workspace, rule)
-    if found is None or found.state == "deleted":
-        raise Problem(RULE_NOT_FOUND, f"There is no rule {rule[:128]!r} in {workspace}.")
-    return found
-
-
-async def _change_state(services: Services, workspace: str, rule: str, state: Any) -> Rule:
-    now = services.clock()
-
-    def keep(c: Connection) -> Rule:
-        last = _existing(c, workspace, rule)
-        return last if last.state == state else _kept(c, next_version(last, state=state, updated_at=now))
-
-    return await _announced(services, keep)
-
-
-def _after(rule: Rule, version: int, created_at: int | None = None) -> Rule:
-    created = rule.created_at if created_at is None else created_at
-    return dataclass_replace(rule, created_at=created, version=version + 1)
-
-
-def _kept(c: Connection, rule: Rule) -> Rule:
-    if not rules.add_version(c, rule):
-        raise Problem(VERSION_CONFLICT, f"The rule {rule.id!r} was changed by somebody else meanwhile.")
-    return rule
-
-
-def _room(c: Connection, rule: Rule, most: int) -> None:
-    if rules.count(c, fold(rule.workspace)) >= most:
-        raise Problem(TOO_MANY_RULES, f"{rule.workspace} has {most} rules; no more are allowed.")
-
-
-async def _announced(services: Services, keep: Any) -> Rule:
-    """Keep a version and put it in force; the caller is answered once every partition has the message."""
-    rule: Rule = await on_loop(services.store.write(keep))
-    try:
-        await services.announcer.announce(rule)
-    except (LogError, Later) as error:
-        detail = f"The rule is kept as version {rule.version} and comes into force by itself: {error}."
-        raise Problem(PENDING, detail, extra={"version": rule.version}) from error
-    return rule
 
 
 def _shown(rule: Rule, warnings: list[str]) -> dict[str, Any]:
