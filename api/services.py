@@ -7,6 +7,7 @@ from api.batch.loads import Loads
 from api.entry.gate import Gate
 from api.entry.inflight import Inflight
 from api.entry.pressure import Pressure
+from api.entry.queries import Queries
 from api.feeds.feed import AlertFeed
 from api.feeds.live import LiveEvents
 from api.feeds.sse import Streams
@@ -25,6 +26,7 @@ class Services:
     """Everything an endpoint may use. `clock` gives ns since 1970; `renew_tokens` reloads the gate."""
 
     store: Store
+    queries: Queries
     catalogue: Catalogue
     gate: Gate
     pressure: Pressure

@@ -90,10 +90,11 @@ class Write(msgspec.Struct, array_like=True, frozen=True, tag="w"):
 
 
 class Delete(msgspec.Struct, array_like=True, frozen=True, tag="d"):
-    """Delete what stands before it: by key values, by a half-open range of time, or both.
+    """Delete what stands before it: what key values, a half-open range of time and a condition all mean.
 
-    `key` holds values in the order of the dataset's key columns, possibly fewer (a prefix). `begin` and
-    `end` are nanoseconds since 1970 against the date column or `_time`, made absolute before the append.
+    `key` holds values in the order of the dataset's key columns, possibly fewer (a prefix), `keys` such lists
+    where there are several. `begin` and `end` are nanoseconds since 1970 against the date column or `_time`,
+    made absolute before the append. `where` is a condition's source.
     """
 
     id: str
@@ -108,6 +109,8 @@ class Delete(msgspec.Struct, array_like=True, frozen=True, tag="d"):
     part: int = 0
     parts: int = 1
     keyed: bool = False
+    keys: list[list[Any]] = []
+    where: str = ""
 
 
 class DatasetEnd(msgspec.Struct, array_like=True, frozen=True, tag="e"):

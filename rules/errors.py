@@ -74,6 +74,9 @@ PARTITION_NOT_IN_KEY = _code(
 SCHEMA_CHANGE_REFUSED = _code(
     "schema_change_refused", 422, "The schema can't change in this way while records are stored."
 )
+SCAN_LIMIT = _code(
+    "scan_limit", 422, "The query would have to look at more records than one request may look at."
+)
 BAD_CONDITION = _code("bad_condition", 422, "The condition is not valid.")
 BAD_RULE = _code("bad_rule", 422, "The rule is not valid.")
 RULE_KEY_LACKS_PARTITION = _code(
@@ -116,6 +119,7 @@ STORE_UNAVAILABLE = _code("store_unavailable", 503, "The database does not answe
 STOPPING = _code("stopping", 503, "The broker is stopping.", retriable=True)
 PENDING = _code("pending", 503, "The change is kept and will be in force by itself.", retriable=True)
 TOO_SLOW = _code("too_slow", 504, "It was not done in time; it goes on and will be done.", retriable=True)
+QUERY_TOO_SLOW = _code("query_too_slow", 504, "The query took longer than a query may.", retriable=True)
 INTERNAL = _code("internal", 500, "Something in the broker failed; its log says what.", retriable=True)
 
 

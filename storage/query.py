@@ -2,17 +2,24 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
+from typing import Any, Final
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Select, func, select
 from sqlalchemy.sql.visitors import replacement_traverse
 
+from rules.condition.condition import Condition
+from rules.condition.where import selects
 from rules.envelope import ID_FIELD, TIME_FIELD, Record
-from rules.schema.dataset import Dataset
+from rules.schema.dataset import Column, Dataset
+from storage.bounded import Bound
 from storage.removal import key_range, time_range
 from storage.rows import reader
 from storage.sql import Where
 from storage.tables import AT, ID, physical, stored_columns, table_of, time_column
+from storage.where import pushed
+
+_TOGETHER: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +27,8 @@ class Page:
     """Which records are wanted, and how many.
 
     `key` holds values of the first key columns, in stored form; `begin` and `end` are a half-open range
-    in ns since 1970 against the date column or the arrival. `offset` records are passed over first.
+    in ns since 1970 against the date column or the arrival. `where` selects among these, see
+    `rules.condition.where`. `offset` records are passed over first.
     """
 
     limit: int
@@ -29,6 +37,7 @@ class Page:
     begin: int | None = None
     end: int | None = None
     oldest_first: bool = False
+    where: Condition | None = None
 
 
 def shown_fields(dataset: Dataset) -> list[str]:
@@ -37,27 +46,51 @@ def shown_fields(dataset: Dataset) -> list[str]:
     return [*(column.name for column in dataset.columns), *own]
 
 
-def page(connection: Connection, dataset: Dataset, wanted: Page, fields: Sequence[str]) -> Iterator[Record]:
+def page(
+    connection: Connection, dataset: Dataset, wanted: Page, fields: Sequence[str], bound: Bound
+) -> Iterator[Record]:
     """Yield the records of a page with exactly these fields, an absent one null.
 
     They come newest (or oldest) first by the date column or the arrival, then by `_id` the same way, so
     that pages neither overlap nor leave a gap. `fields` are of `shown_fields`.
+
+    Raises: TooMuch, TooSlow, as `bound` says of the rows that `where` has to be asked about one by one.
     """
+    columns = [column for column in stored_columns(dataset) if column.name in {*fields}]
+    decided = pushed(dataset, wanted.where.tree) if wanted.where is not None else None
+    query = _ordered(dataset, wanted).where(*([] if decided is None else decided.conditions))
+    if wanted.where is None or decided is None or decided.exact:
+        read = reader(dataset, columns, nulls=True)
+        for row in connection.execute(_showing(dataset, query, columns, wanted)):
+            record = read(row)
+            # a column that was only ever null has nothing in the table
+            yield {name: record.get(name) for name in fields}
+        return
+    looked = {*fields, *wanted.where.fields}
+    columns = [column for column in stored_columns(dataset) if column.name in looked]
+    query = _showing(dataset, query, columns, None).execution_options(yield_per=_TOGETHER)
+    read = reader(dataset, columns, nulls=False)
+    with connection.execute(query) as rows:
+        found = (record for row in bound.counted(rows) if selects(wanted.where, record := read(row)))
+        for record in islice(found, wanted.offset, wanted.offset + wanted.limit):
+            yield {name: record.get(name) for name in fields}
+
+
+def _ordered(dataset: Dataset, wanted: Page) -> Select[Any]:
+    """Return the rows that key and time select, in their order, without columns."""
     table = table_of(dataset)
-    columns = [column for column in stored_columns(dataset) if column.name in set(fields)]
-    read = reader(dataset, columns, nulls=True)
     order = (table.c[time_column(dataset)], table.c[ID])
-    query = (
-        select(table.c[ID], table.c[AT], *(table.c[physical(column)] for column in columns))
-        .where(*_conditions(dataset, wanted))
-        .order_by(*(order if wanted.oldest_first else (column.desc() for column in order)))
-        .limit(wanted.limit)
-        .offset(wanted.offset)
-    )
-    for row in connection.execute(query):
-        record = read(row)
-        # a column that was only ever null has nothing in the table
-        yield {name: record.get(name) for name in fields}
+    turned = order if wanted.oldest_first else (column.desc() for column in order)
+    return select(table.c[ID], table.c[AT]).where(*_conditions(dataset, wanted)).order_by(*turned)
+
+
+def _showing(
+    dataset: Dataset, query: Select[Any], columns: Sequence[Column], wanted: Page | None
+) -> Select[Any]:
+    """Return a query with these columns, cut to its page where one is given."""
+    table = table_of(dataset)
+    shown = query.add_columns(*(table.c[physical(column)] for column in columns))
+    return shown if wanted is None else shown.limit(wanted.limit).offset(wanted.offset)
 
 
 def _conditions(dataset: Dataset, wanted: Page) -> list[Where]:

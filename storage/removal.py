@@ -1,15 +1,22 @@
-"""Rows deleted by key and by time."""
+"""Rows deleted by key, by time and by condition."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection, delete, func, or_, select
 
+from rules.condition.condition import Condition
+from rules.condition.where import selects
 from rules.ids import canonical_key
 from rules.schema.dataset import ColumnType, Dataset
 from rules.schema.moments import format_moment
+from storage.rows import reader
 from storage.sql import Where
-from storage.tables import KEY, PARTITION, table_of, time_column
+from storage.tables import AT, ID, KEY, PARTITION, physical, stored_columns, table_of, time_column
+from storage.where import pushed
+
+_TOGETHER: Final = 200
+_SLICE: Final = 5_000
 
 
 def key_range(dataset: Dataset, values: Sequence[Any]) -> Where:
@@ -44,19 +51,76 @@ def remove(
     connection: Connection,
     dataset: Dataset,
     partition: int,
-    key: Sequence[Any],
+    keys: Sequence[Sequence[Any]],
     begin: int | None,
     end: int | None,
+    where: Condition | None = None,
 ) -> int:
-    """Delete the rows of one partition under a key (or its first values) and in a range of time.
+    """Delete the rows of one partition under any of the keys (or their first values), in a range of time,
+    that a condition selects. Without keys all are meant.
 
     Returns how many there were. In a dataset with `partitionBy` the rows of other partitions stay: each
     partition deletes its own, in its own order.
     """
     table = table_of(dataset)
     conditions = time_range(dataset, begin, end)
-    if key:
-        conditions.append(key_range(dataset, key))
     if dataset.partition_by:
         conditions.append(table.c[PARTITION] == partition)
-    return connection.execute(delete(table).where(*conditions)).rowcount
+    decided = None if where is None else pushed(dataset, where.tree)
+    conditions += [] if decided is None else decided.conditions
+    deleted = 0
+    for under in _under(dataset, keys):
+        if where is None or decided is None or decided.exact:
+            deleted += connection.execute(delete(table).where(*conditions, *under)).rowcount
+        else:
+            deleted += _remove_selected(connection, dataset, [*conditions, *under], where)
+    return deleted
+
+
+def to_look_at(
+    connection: Connection,
+    dataset: Dataset,
+    keys: Sequence[Sequence[Any]],
+    begin: int | None,
+    end: int | None,
+    where: Condition,
+    most: int,
+) -> int:
+    """Return how many rows a delete would have to look at one by one, at the most one more than `most`."""
+    decided = pushed(dataset, where.tree)
+    if decided.exact:
+        return 0
+    found, conditions = 0, [*time_range(dataset, begin, end), *decided.conditions]
+    for under in _under(dataset, keys):
+        some = select(table_of(dataset).c[ID]).where(*conditions, *under).limit(most + 1 - found).subquery()
+        found += connection.execute(select(func.count()).select_from(some)).scalar_one()
+        if found > most:
+            break
+    return found
+
+
+def _under(dataset: Dataset, keys: Sequence[Sequence[Any]]) -> Iterator[list[Where]]:
+    """Yield conditions that a row is under one of some keys: SQLite takes an OR of a thousand at the most."""
+    if not keys:
+        yield []
+    for start in range(0, len(keys), _TOGETHER):
+        yield [or_(*(key_range(dataset, key) for key in keys[start : start + _TOGETHER]))]
+
+
+def _remove_selected(
+    connection: Connection, dataset: Dataset, conditions: Sequence[Where], where: Condition
+) -> int:
+    """Delete those rows that a condition selects which SQL can't say whole, in slices by key."""
+    table = table_of(dataset)
+    columns = [column for column in stored_columns(dataset) if column.name in where.fields]
+    shown = (table.c[name] for name in (KEY, ID, AT, *(physical(column) for column in columns)))
+    query = select(*shown).where(*conditions).order_by(table.c[KEY]).limit(_SLICE)
+    read = reader(dataset, columns, nulls=False)
+    deleted, after = 0, b""
+    while rows := connection.execute(query.where(table.c[KEY] > after)).all():
+        after = rows[-1][0]
+        meant = [row[0] for row in rows if selects(where, read(row[1:]))]
+        for start in range(0, len(meant), _TOGETHER):
+            some = table.c[KEY].in_(meant[start : start + _TOGETHER])
+            deleted += connection.execute(delete(table).where(some)).rowcount
+    return deleted

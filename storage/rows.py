@@ -18,14 +18,14 @@ def _json(value: Any) -> str:
     return _encode(value).decode()
 
 
-def _digits(value: int) -> str:
+def digits(value: int) -> str:
     """Return an unsigned integer as text that sorts as it does: no integer type of a database holds it."""
     return f"{value:020d}"
 
 
 _TO_ROW: Final[Mapping[ColumnType, Callable[[Any], Any]]] = {
     ColumnType.DATETIME: parse_moment,
-    ColumnType.UNSIGNED: _digits,
+    ColumnType.UNSIGNED: digits,
     ColumnType.OBJECT: _json,
     ColumnType.ARRAY: _json,
     ColumnType.ANY: _json,

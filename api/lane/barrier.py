@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from api.entry.inflight import Held
@@ -21,11 +21,15 @@ from streams.wire import encode
 
 
 class Chosen(NamedTuple):
-    """What to delete: values of the first key columns in stored form, a half-open range in ns, or both."""
+    """What is meant: any of `keys`, a half-open range in ns, what `where` selects; all that are given.
 
-    key: list[object]
+    A key is the values of the first key columns in stored form, `where` a condition that was read before.
+    """
+
+    keys: list[list[object]]
     begin: int | None
     end: int | None
+    where: str = ""
 
 
 class Deleted(NamedTuple):
@@ -43,25 +47,32 @@ class Entry(NamedTuple):
 
 
 async def delete(
-    services: Services, request: Request, dataset: Dataset, chosen: Chosen, timeout: float
+    services: Services,
+    request: Request,
+    dataset: Dataset,
+    choose: Callable[[int], Chosen],
+    timeout: float,
 ) -> Deleted:
     """Delete the records chosen that were written before this, and wait until they are gone.
 
-    With an Idempotency-Key it is done once, however often it is asked. `timeout` is in seconds.
+    `choose` says which, as of a time in ns: with an Idempotency-Key it is done once, however often it is
+    asked, and `today` is that of the first time. `timeout` is in seconds.
 
     Raises: Problem: overloaded, backlog, disk_low, stopping, log_unavailable, outcome_unknown, too_slow,
-    idempotency_conflict, store_unavailable.
+    idempotency_conflict, store_unavailable; and what `choose` raises.
     """
-    services.pressure.check(dataset.workspace, partitions_of(dataset, services.partitions))
-    key = keyed(request, dataset.workspace, b"", services.limits)
-    write_id = services.mint.next(dataset.workspace)
+    places = partitions_of(dataset, services.partitions)
+    services.pressure.check(dataset.workspace, places)
+    # a claim's scope folds the path, and keys in it that differ in case are two
+    key = keyed(request, dataset.workspace, _keys_in(request.path), services.limits)
+    write_id, at = services.mint.next(dataset.workspace), services.clock()
     repeat = False
     if key is not None:
         claim = await Once(services.store, services.clock).claim(key, write_id, {})
         repeat = claim.write_id != write_id
-        write_id = claim.write_id
-    places = partitions_of(dataset, services.partitions)
-    at = services.clock()
+        write_id, at = claim.write_id, claim.at
+    chosen = choose(at)
+    one = chosen.keys[0] if len(chosen.keys) == 1 else []
     entries = [
         Entry(
             place,
@@ -73,12 +84,14 @@ async def delete(
                     dataset_id=dataset.id,
                     version=dataset.version,
                     at=at,
-                    key=chosen.key,
+                    key=one,
                     begin=chosen.begin,
                     end=chosen.end,
                     part=part,
                     parts=len(places),
                     keyed=key is not None,
+                    keys=[] if one else chosen.keys,
+                    where=chosen.where,
                 )
             ),
         )
@@ -86,6 +99,11 @@ async def delete(
     ]
     outcomes = await _apply(services, dataset.workspace, write_id, entries, timeout, repeat=repeat)
     return Deleted(write_id, sum(outcome.deleted for outcome in outcomes))
+
+
+def _keys_in(path: str) -> bytes:
+    """Return what stands behind the dataset in /v1/data/WORKSPACE/DATASET/KEY/SUBKEY."""
+    return "/".join(path.split("/")[5:]).encode()
 
 
 async def end(services: Services, dataset: Dataset, timeout: float) -> str:

@@ -1,49 +1,32 @@
 """`/v1/data/{workspace}/{dataset}[/{key}[/{subkey}]]`: stored records, asked for and deleted."""
 
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import Connection
 
-from api.described import IDEMPOTENCY_KEY, TIMEOUT, answers, extra, query
+from api.described import IDEMPOTENCY_KEY, TIMEOUT, answers, extra
+from api.entry.answer import encode
 from api.entry.caller import caller, params_of, services_of
 from api.entry.params import Params
-from api.lane.barrier import delete
+from api.lane.barrier import Chosen, delete
 from api.lane.door import Request as DoorRequest
-from api.v1.render import FORMATS, form_of, plain, render, reply
-from api.v1.selection import Span, address_of, select_in, span_of
+from api.services import Services
+from api.v1.asked import QUERY, RANGE, WHERE, Asked, condition_of, fields_of, pages_of, read_asked
+from api.v1.render import PAGE_BYTES, form_of, plain, render, reply
+from api.v1.selection import Address, address_of, select_in, span_of
+from rules.condition.condition import Condition
 from rules.errors import BAD_PARAMETER, DATASET_NOT_FOUND, Problem
+from rules.names import fold
 from rules.schema.dataset import Dataset
 from storage import datasets
-from storage.query import Page, page, shown_fields
-from streams.awaiting import on_loop
+from storage.bounded import ROWS, Bound, TooMuch
+from storage.query import page
+from storage.removal import to_look_at
 
 router = APIRouter(tags=["data"])
 
-OFFSET: Final = 10_000_000
-_DEFAULT: Final = 100
-
-_RANGE: Final = (
-    query("from", "From here on: RFC 3339, a date, or milliseconds since 1970."),
-    query("to", "Up to here, inclusive; a date alone means its whole day, in UTC."),
-)
-_QUERY: Final = extra(
-    query("last", "The newest n records.", "integer", minimum=1, maximum=10_000),
-    query("first", "The oldest n records, oldest first.", "integer", minimum=1, maximum=10_000),
-    query(
-        "limit",
-        "How many records a page has: 1 with a key and no range, else 100.",
-        "integer",
-        minimum=1,
-        maximum=10_000,
-    ),
-    query("offset", "How many records to pass over first.", "integer", minimum=0, maximum=OFFSET, default=0),
-    *_RANGE,
-    query("sort", "desc: newest first. asc: oldest first.", enum=["desc", "asc"]),
-    query("filter", "The columns to show, with commas between; all unless given."),
-    query("format", "How records come.", enum=list(FORMATS), default="json"),
-)
 _QUERIED: Final = answers(
     200,
     "The records: an array, or lines, or a table. An absent field is null.",
@@ -60,7 +43,8 @@ _QUERIED[200]["content"] |= {
     "application/x-ndjson": {"schema": {"type": "string"}, "example": '{"symbol": "ABC", "price": 18.5}\n'},
     "text/csv": {"schema": {"type": "string"}, "example": "symbol,price\r\nABC,18.5\r\n"},
 }
-_DELETE: Final = extra(*_RANGE, TIMEOUT, IDEMPOTENCY_KEY)
+_DELETE: Final = extra(*RANGE, WHERE, TIMEOUT, IDEMPOTENCY_KEY)
+_TAKEN: Final = ("from", "to", "on", "range", "where", "timeout")
 _DELETED: Final = answers(
     200,
     "They are deleted.",
@@ -68,50 +52,33 @@ _DELETED: Final = answers(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What the query parameters ask for, before the dataset is known. `sort` is how records are shown."""
-
-    last: int | None
-    first: int | None
-    limit: int | None
-    offset: int
-    span: Span
-    sort: Literal["asc", "desc"]
-    fields: tuple[str, ...]
-    format: str
-
-    @property
-    def oldest(self) -> bool:
-        """Whether the oldest records are the ones meant."""
-        return self.first is not None or (self.last is None and self.sort == "asc")
-
-
-@router.get("/v1/data/{workspace}/{dataset}", openapi_extra=_QUERY, responses=_QUERIED)
-@router.get("/v1/data/{workspace}/{dataset}/{key}", openapi_extra=_QUERY, responses=_QUERIED)
-@router.get("/v1/data/{workspace}/{dataset}/{key}/{subkey:path}", openapi_extra=_QUERY, responses=_QUERIED)
+@router.get("/v1/data/{workspace}/{dataset}", openapi_extra=QUERY, responses=_QUERIED)
+@router.get("/v1/data/{workspace}/{dataset}/{key}", openapi_extra=QUERY, responses=_QUERIED)
+@router.get("/v1/data/{workspace}/{dataset}/{key}/{subkey:path}", openapi_extra=QUERY, responses=_QUERIED)
 async def ask(request: Request) -> Response:
     """Return the records of a dataset, of a key, of a range of time; newest first, in stable pages.
 
-    Times stand against the dataset's date column, or `_time` (arrival) where it has none. A slash within
-    a key is written %2F.
+    Times stand against the dataset's date column, or `_time` (arrival) where it has none. Several keys, and
+    several datasets of one workspace, stand with commas between them: then the answer is an object, of each
+    dataset the records of its keys in their order. A slash within a key is written %2F, a comma %2C.
     """
     address = address_of(request)
-    caller(request, "read", address.workspace, address.dataset)
-    params = params_of(request)
-    asked = _asked(params)
+    for name in address.datasets:
+        caller(request, "read", address.workspace, name)
+    services, params = services_of(request), params_of(request)
+    asked = read_asked(params, address, services.clock())
 
-    def body(c: Connection) -> tuple[bytes, str]:
-        dataset = datasets.find(c, address.workspace, address.dataset)
-        if dataset is None:
-            raise _no_dataset(address.workspace, address.dataset)
-        fields = _fields(dataset, asked.fields)
+    def body(c: Connection, bound: Bound) -> tuple[bytes, str]:
+        if address.several:
+            return _by_dataset(c, bound, address, asked, services), "application/json"
+        dataset = _dataset(c, address.workspace, address.datasets[0])
+        fields = fields_of(dataset, asked.fields)
         form = form_of(asked.format, fields)
-        records = page(c, dataset, _page(dataset, address.keys, asked), fields)
-        turned = asked.oldest != (asked.sort == "asc")
-        return render(form, records, turned=turned), form.media_type
+        (wanted,) = pages_of(dataset, address, asked, services.limits)
+        return render(form, page(c, dataset, wanted, fields, bound), turned=asked.turned), form.media_type
 
-    content, media_type = await on_loop(services_of(request).store.read(body))
+    run = services.queries.look if asked.where is None else services.queries.search
+    content, media_type = await run(body)
     return plain(content, media_type, params.ignored)
 
 
@@ -121,85 +88,96 @@ async def ask(request: Request) -> Response:
     "/v1/data/{workspace}/{dataset}/{key}/{subkey:path}", openapi_extra=_DELETE, responses=_DELETED
 )
 async def remove(request: Request) -> Response:
-    """Delete the records of a key, of a range of time, or of a key within a range.
+    """Delete the records of a key, of several keys (with commas between them), of a range of time, or those
+    that a condition selects; where more than one is given, those that all mean.
 
     It takes its place among the writes: what was written before it goes, nothing after. It always waits.
     A parameter that is not known is refused, because without it more would be deleted than was meant.
     """
     address = address_of(request)
-    token = caller(request, "write", address.workspace, address.dataset)
-    params = params_of(request)
-    span = span_of(params)
+    token = caller(request, "write", address.workspace, address.datasets[0])
+    services, params = services_of(request), params_of(request)
+    span = span_of(params, services.clock())
+    where = params.text("where")
     timeout = params.number("timeout", 10.0, 0.1, 60.0)
-    _refuse_unknown(params)
-    if not address.keys and not span.given:
-        raise Problem(BAD_PARAMETER, "Name a key in the path, or from, or to: what shall be deleted?")
-    services = services_of(request)
-    dataset = await services.catalogue.find(address.workspace, address.dataset)
+    _refuse_unclear(address, params)
+    if not address.keys and not span.given and where is None:
+        raise Problem(
+            BAD_PARAMETER, "Name a key in the path, a range, or a condition in where: what shall be deleted?"
+        )
+    dataset = await services.catalogue.find(address.workspace, address.datasets[0])
     if dataset is None:
-        raise _no_dataset(address.workspace, address.dataset)
+        raise _no_dataset(address.workspace, address.datasets[0])
+
+    def choose(at: int) -> Chosen:
+        return select_in(dataset, address.keys, span_of(params, at))._replace(where=where or "")
+
+    chosen = choose(services.clock())
+    if where is not None:
+        await _ensure_bounded(services, dataset, chosen, condition_of(where, dataset, services.limits))
     scope = request.scope
     like_a_write = DoorRequest(
         request.method, address.raw, dict(scope["headers"]), scope["query_string"], params, token
     )
-    chosen = select_in(dataset, address.keys, span)
-    done = await delete(services, like_a_write, dataset, chosen, timeout)
+    done = await delete(services, like_a_write, dataset, choose, timeout)
     return reply({"success": True, "deleted": done.deleted, "writeId": done.write_id})
 
 
-def _asked(params: Params) -> _Asked:
-    """Read the query parameters. Raises: Problem(bad_parameter)."""
-    counts = {name: _count(params, name) for name in ("last", "first", "limit")}
-    given = [name for name, value in counts.items() if value is not None]
-    if len(given) > 1:
-        raise Problem(BAD_PARAMETER, f"{' and '.join(given)} say the same thing twice; keep one.")
-    shown = params.text("filter") or ""
-    sort = params.choice("sort", ("asc", "desc"), "desc" if counts["first"] is None else "asc")
-    return _Asked(
-        **counts,
-        offset=params.whole("offset", 0, 0, OFFSET),
-        span=span_of(params),
-        sort="asc" if sort == "asc" else "desc",
-        fields=tuple(dict.fromkeys(name for name in shown.split(",") if name)),
-        format=params.choice("format", FORMATS, "json"),
-    )
+def _by_dataset(c: Connection, bound: Bound, address: Address, asked: Asked, services: Services) -> bytes:
+    """Return `{dataset: [records]}`: of each dataset the pages of its keys, one behind the other."""
+    members: list[bytes] = []
+    left = PAGE_BYTES
+    for name in _once(address.datasets):
+        dataset = _dataset(c, address.workspace, name)
+        fields = fields_of(dataset, asked.fields)
+        pieces: list[bytes] = []
+        for wanted in pages_of(dataset, address, asked, services.limits):
+            records = page(c, dataset, wanted, fields, bound)
+            piece = render(form_of("json", fields), records, turned=asked.turned, most=left)
+            left -= len(piece)
+            pieces += [piece[1:-1]] if len(piece) > 2 else []
+        members.append(encode(name) + b":[" + b",".join(pieces) + b"]")
+    return b"{" + b",".join(members) + b"}"
 
 
-def _count(params: Params, name: str) -> int | None:
-    return None if params.text(name) is None else params.whole(name, 1, 1, 10_000)
+def _once(names: Iterable[str]) -> Iterator[str]:
+    """Yield names that differ in more than case, as they were spelled first."""
+    seen: set[str] = set()
+    for name in names:
+        if fold(name) not in seen:
+            seen.add(fold(name))
+            yield name
 
 
-def _fields(dataset: Dataset, wanted: tuple[str, ...]) -> list[str]:
-    known = shown_fields(dataset)
-    for name in wanted:
-        if name not in known:
-            raise Problem(
-                BAD_PARAMETER, f"filter names {name[:60]!r}, which {dataset.name!r} has no column for."
-            )
-    return list(wanted) or known
+async def _ensure_bounded(services: Services, dataset: Dataset, chosen: Chosen, where: Condition) -> None:
+    """Refuse a condition for which too many records would have to be looked at one by one.
+
+    Raises: Problem: scan_limit, overloaded, query_too_slow.
+    """
+
+    def body(c: Connection, _: Bound) -> None:
+        if to_look_at(c, dataset, chosen.keys, chosen.begin, chosen.end, where, ROWS) > ROWS:
+            raise TooMuch(ROWS)
+
+    await services.queries.search(body)
 
 
-def _page(dataset: Dataset, keys: tuple[str, ...], asked: _Asked) -> Page:
-    chosen = select_in(dataset, keys, asked.span)
-    default = 1 if keys and not asked.span.given else _DEFAULT
-    given = (count for count in (asked.last, asked.first, asked.limit) if count is not None)
-    return Page(
-        limit=next(given, default),
-        offset=asked.offset,
-        key=tuple(chosen.key),
-        begin=chosen.begin,
-        end=chosen.end,
-        oldest_first=asked.oldest,
-    )
-
-
-def _refuse_unknown(params: Params) -> None:
-    unknown: list[Any] = params.everything_but("from", "to", "timeout")
+def _refuse_unclear(address: Address, params: Params) -> None:
+    if len(address.datasets) > 1:
+        raise Problem(BAD_PARAMETER, "A delete takes one dataset, several keys; nothing was deleted.")
+    unknown: list[Any] = params.everything_but(*_TAKEN)
     if unknown:
         raise Problem(
             BAD_PARAMETER,
-            f"A delete takes from, to and timeout, not {unknown[0][0][:60]!r}; nothing was deleted.",
+            f"A delete takes {', '.join(_TAKEN)}, not {unknown[0][0][:60]!r}; nothing was deleted.",
         )
+
+
+def _dataset(c: Connection, workspace: str, name: str) -> Dataset:
+    dataset = datasets.find(c, workspace, name)
+    if dataset is None:
+        raise _no_dataset(workspace, name)
+    return dataset
 
 
 def _no_dataset(workspace: str, name: str) -> Problem:

@@ -45,20 +45,22 @@ def form_of(name: str, fields: Sequence[str]) -> Form:
     return Form("application/json", b"[", b",", b"]", encode)
 
 
-def render(form: Form, records: Iterable[Record], *, turned: bool = False) -> bytes:
+def render(form: Form, records: Iterable[Record], *, turned: bool = False, most: int | None = None) -> bytes:
     """Return the records in a format, in their order or, `turned`, the other way round.
 
-    Raises: Problem(bad_parameter) where they would fill more than `PAGE_BYTES`.
+    `most` is how many bytes are left for them, `PAGE_BYTES` unless given. Raises: Problem(bad_parameter)
+    where they would fill more.
     """
+    most = PAGE_BYTES if most is None else most
     rows: list[bytes] = []
     size = 0
     for record in records:
         row = form.row(record)
         size += len(row)
-        if size > PAGE_BYTES:
+        if size > most:
             raise Problem(
                 BAD_PARAMETER,
-                f"{len(rows)} records of the page fill {PAGE_BYTES} bytes already, the most an answer may "
+                f"The first {len(rows)} records of a page fill the {PAGE_BYTES} bytes that an answer may "
                 "have; ask for fewer records with limit, or for fewer columns with filter.",
             )
         rows.append(row)

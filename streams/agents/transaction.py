@@ -6,9 +6,11 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from rules.condition.where import read_where
 from rules.envelope import DatasetEnd, Delete, Redrive
 from rules.errors import DATASET_GONE, RECORD_TOO_LARGE
 from rules.ids import run_and_counter
+from rules.limits import Limits
 from rules.quarantine import Failures, count
 from rules.schema.dataset import Dataset
 from storage import datasets, quarantine, removal, writes
@@ -101,7 +103,7 @@ def removing(
             if isinstance(entry, DatasetEnd):
                 datasets.end(c, dataset, partition, partitions if dataset.partition_by else 1)
             elif not datasets.has_ended(c, dataset.id, partition):
-                deleted = removal.remove(c, dataset, partition, entry.key, entry.begin, entry.end)
+                deleted = _remove(c, dataset, partition, entry, setting.limits)
         result = Outcome(
             entry.id,
             entry.part,
@@ -120,3 +122,15 @@ def removing(
         return replace(place, next=offset + 1), result
 
     return body
+
+
+def _remove(c: Connection, dataset: Dataset, partition: int, entry: Delete, limits: Limits) -> int:
+    """Delete what an entry means. A condition that does not fit the dataset any more means nothing."""
+    where = None
+    if entry.where:
+        try:
+            where = read_where(entry.where, dataset, limits)
+        except ValueError:
+            return 0
+    keys = entry.keys or ([entry.key] if entry.key else [])
+    return removal.remove(c, dataset, partition, keys, entry.begin, entry.end, where)

@@ -14,6 +14,7 @@ from rules.schema.dataset import Dataset
 from rules.schema.evolve import Additions, NewType
 from rules.schema.stored import ColumnType, record_key, stored_form
 from storage import datasets, rules
+from storage.bounded import Bound
 from storage.mismatch import Mismatch
 from storage.query import Page, page, shown_fields
 from storage.removal import remove
@@ -145,7 +146,9 @@ class TablesSuite:
         assert there(store, second, [b"1", b"2"]) == {}
         store.write(lambda c: datasets.end(c, first, 0, 1)).result(DEADLINE)
         inserted(store, second, {b"1": Present("1", 1, {"s": "x"})})
-        shown = store.read(lambda c: list(page(c, second, Page(5), shown_fields(second)))).result(DEADLINE)
+        shown = store.read(lambda c: list(page(c, second, Page(5), shown_fields(second), Bound(30)))).result(
+            DEADLINE
+        )
         assert [record["s"] for record in shown] == ["x"]
 
     def test_datasets_and_rules_are_listed_in_the_order_of_their_letters(
@@ -175,8 +178,8 @@ class TablesSuite:
         first = 1_767_225_600 * 10**9
         ranged = store.write(lambda c: remove(c, dataset, 0, (), first + 9 * day, first + 19 * day - 1))
         assert ranged.result(DEADLINE) == 10
-        assert store.write(lambda c: remove(c, dataset, 0, ("1",), None, None)).result(DEADLINE) == 1
-        left = store.read(lambda c: list(page(c, dataset, Page(100), ["k"]))).result(DEADLINE)
+        assert store.write(lambda c: remove(c, dataset, 0, [("1",)], None, None)).result(DEADLINE) == 1
+        left = store.read(lambda c: list(page(c, dataset, Page(100), ["k"], Bound(30)))).result(DEADLINE)
         assert {int(record["k"]) for record in left} == {*range(2, 10), *range(20, 31)}
 
 

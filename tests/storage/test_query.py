@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 
 from rules.fold import Present
 from rules.ids import canonical_key
@@ -15,6 +15,7 @@ from rules.schema.dataset import Dataset
 from rules.schema.declare import declare
 from rules.schema.moments import format_moment
 from storage import datasets
+from storage.bounded import bounded
 from storage.query import Page, page, shown_fields
 from storage.store import Store
 from storage.upsert import insert_rows
@@ -62,7 +63,12 @@ def filled(store: Store, dataset: Dataset, records: list[dict[str, Any]]) -> Non
 
 def asked(store: Store, dataset: Dataset, wanted: Page, *fields: str) -> list[dict[str, Any]]:
     shown = fields or shown_fields(dataset)
-    return store.read(lambda c: list(page(c, dataset, wanted, shown))).result()
+
+    def body(c: Connection) -> list[dict[str, Any]]:
+        with bounded(c, 30) as bound:
+            return list(page(c, dataset, wanted, shown, bound))
+
+    return store.read(body).result()
 
 
 def at(second: int) -> str:
@@ -106,7 +112,8 @@ def test_with_a_key_its_index_is_used_however_time_is_bounded(engine: str, store
 
     def plan(c: Any) -> str:
         event.listen(c.engine, "before_cursor_execute", lambda *call: told.append((call[2], call[3])))
-        list(page(c, dataset, Page(1, key=("A",), begin=START, end=START + 10**15), ["symbol"]))
+        with bounded(c, 30) as bound:
+            list(page(c, dataset, Page(1, key=("A",), begin=START, end=START + 10**15), ["symbol"], bound))
         return str(c.exec_driver_sql(f"EXPLAIN QUERY PLAN {told[-1][0]}", told[-1][1]).fetchall())
 
     assert f"d{dataset.id}_key (_key>? AND _key<?)" in store.read(plan).result()

@@ -80,6 +80,20 @@ async def test_the_newest_come_first_with_every_column(here: House, w: str) -> N
         ("?from=2024-01-04T14:00:00+02:00", [5, 4]),
         ("?from=2024-02-01", []),
         ("XYZ?from=2024-01-01&to=2024-01-04", [4]),
+        ("?on=2024-01-03", [3]),
+        ("?range=2024", [5, 4, 3, 2, 1]),
+        ("?range=Q22024", []),
+        ("?range=ytd", []),
+        ("ABC?on=2024-01-02", [2]),
+        ("?where=price%3E1", [2]),
+        ("?where=!(price%3E1)", []),
+        ("?where=price==null%26%26symbol=='ABC'", [3, 1]),
+        ("?where=has(more.x)", [3]),
+        ("?where=has(more.x)||venue==1&limit=2&offset=1", [4, 3]),
+        ("ABC?where=venue==1", [2, 1]),
+        ("ABC?where=at%3E='2024-01-02'&sort=asc", [2, 3]),
+        ("?where=symbol%20in%20['XYZ','no']&first=1", [4]),
+        ("?where=venue==1&range=2024&last=2", [5, 4]),
     ],
 )
 async def test_a_key_a_range_and_a_count_select(here: House, w: str, path: str, expected: list[int]) -> None:
@@ -107,6 +121,18 @@ async def test_names_match_without_case(here: House, w: str) -> None:
         ("?filter=_time", "_time"),
         ("?from=yesterday", "from"),
         ("?to=2024-13-01", "to"),
+        ("?on=today", "on"),
+        ("?range=7x", "range"),
+        ("?range=7d&from=2024-01-01", "range"),
+        ("?where=", "where"),
+        ("?where=price%3E", "where"),
+        ("?where=prise%3E1", "price"),
+        ("?where=price=='a'", "where"),
+        ("?where=" + "(" * 100, "where"),
+        ("?where=" + "1" * 5000, "where"),
+        ("/ABC,XYZ?limit=6000", "limit"),
+        ("/ABC,XYZ?format=csv", "format"),
+        ("/" + ",".join("AB" * 1001), "keys"),
         ("/ABC/one", "venue"),
         ("/ABC/99999999999999999999999", "venue"),
     ],
@@ -117,10 +143,10 @@ async def test_a_bad_value_is_refused_by_name(here: House, w: str, path: str, na
     assert named in answer.json["detail"]
 
 
-async def test_what_comes_later_is_ignored_and_listed(here: House, w: str) -> None:
-    answer = await here.client.get(f"/v1/data/{w}/quotes?where=price>1&on=2024-01-01&limit=1")
+async def test_what_is_not_known_is_ignored_and_listed(here: House, w: str) -> None:
+    answer = await here.client.get(f"/v1/data/{w}/quotes?calendar=true&dateField=at&limit=1")
     assert answer.status == 200
-    assert answer.headers["Sluice-Ignored"] == "on, where"
+    assert answer.headers["Sluice-Ignored"] == "calendar, dateField"
 
 
 async def test_a_filter_shows_just_those_columns(here: House, w: str) -> None:
@@ -206,6 +232,42 @@ async def test_an_unknown_dataset_is_404_and_a_foreign_workspace_403(here: House
     assert (await here.client.get(f"/v1/data/{w}/nothing", token=made.json["token"])).status == 403
 
 
+async def test_several_keys_and_datasets_are_answered_by_dataset(here: House, w: str) -> None:
+    def days(records: list[dict[str, Any]]) -> list[int]:
+        return [int(record["at"][8:10]) for record in records]
+
+    async def asked(rest: str) -> Any:
+        url = URL(f"{here.client.url}/v1/data/{several}/{rest}&token={here.client.token}", encoded=True)
+        async with here.client.session.get(url) as answer:
+            return await answer.json()
+
+    several = f"{w}_several"
+    for name in ("one", "two"):
+        await declared(here.client, several, datasetId=name)
+        await written(here.client, several, name, quote("A", 1, 1), quote("A", 1, 2), quote("a,b", 1, 3))
+    one = await asked("one/A,nobody,a%2Cb?x=1")
+    assert {name: days(records) for name, records in one.items()} == {"one": [2, 3]}
+    both = await asked("one,TWO,One/A,a%2Cb?limit=5&sort=asc&filter=at")
+    assert {name: days(records) for name, records in both.items()} == {"one": [1, 2, 3], "TWO": [1, 2, 3]}
+    assert both["one"][0] == {"at": "2024-01-01T12:00:00Z"}
+    whole = await here.client.get(f"/v1/data/{several}/one,two?where=symbol=='A'&last=1")
+    assert {name: days(records) for name, records in whole.json.items()} == {"one": [2], "two": [2]}
+    missing = await here.client.get(f"/v1/data/{several}/one,three/A")
+    assert (missing.status, missing.json["code"]) == (404, "dataset_not_found")
+    assert "three" in missing.json["detail"]
+
+
+async def test_a_token_of_one_dataset_asks_no_other_beside_it(here: House, w: str) -> None:
+    await written(here.client, w, "other", {"n": 1})
+    made = await here.client.post(
+        "/v1/tokens", json={"workspace": w, "dataset": "quotes", "scopes": ["read"]}
+    )
+    token = made.json["token"]
+    assert (await here.client.get(f"/v1/data/{w}/quotes?token={token}", token=token)).status == 200
+    assert (await here.client.get(f"/v1/data/{w}/quotes,other", token=token)).status == 403
+    assert (await here.client.get(f"/v1/data/{w}/other,quotes", token=token)).status == 403
+
+
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 @pytest.mark.parametrize(
     "rest",
@@ -226,6 +288,19 @@ async def test_an_unknown_dataset_is_404_and_a_foreign_workspace_403(here: House
         "quotes?to=-" + "9" * 15,
         "quotes?timeout=nan",
         "quotes/A?from=" + "9" * 5000,
+        "quotes/A,B/1",
+        "quotes,quotes/A,A",
+        "quotes/,",
+        "quotes,%00,%ff/A",
+        "quotes?where=%00",
+        "quotes?where=symbol=='%00'",
+        "quotes?where=symbol=='%5Cu0000'||symbol=='%5CuD800'",
+        "quotes?where=symbol=='%F0%9F'",
+        "quotes?where=" + "!" * 3000 + "true",
+        "quotes?where=" + "%7C%7C".join(["venue==1"] * 200),
+        "quotes?where=venue%20in%20[" + ",".join(["1"] * 900) + "]",
+        "quotes?range=99999y",
+        "quotes?on=9999-99-99",
     ],
 )
 async def test_whatever_a_client_sends_is_answered_below_500(

@@ -53,7 +53,7 @@ async def test_nothing_named_deletes_nothing(here: House) -> None:
     assert len(left(here, w)) == 6
 
 
-@pytest.mark.parametrize("unknown", ["where", "on", "range", "limit", "form"])
+@pytest.mark.parametrize("unknown", ["last", "filter", "limit", "form", "Where"])
 async def test_an_unknown_parameter_is_refused_by_name_and_deletes_nothing(here: House, unknown: str) -> None:
     w = await with_quotes(here)
     answer = await here.client.delete(f"/v1/data/{w}/quotes/ABC?{unknown}=2024-01-01")
@@ -95,6 +95,53 @@ async def test_an_idempotency_key_deletes_once(here: House) -> None:
     other = await here.client.delete(f"/v1/data/{w}/quotes/ABC?from=2024-01-02", headers=key)
     assert (other.status, other.json["code"]) == (409, "idempotency_conflict")
     assert (await here.client.delete(path, headers={"Idempotency-Key": "x" * 256})).status == 400
+
+
+async def test_an_idempotency_key_tells_keys_that_differ_in_case(here: House) -> None:
+    w = await with_quotes(here)
+    await written(here.client, w, "quotes", quote("abc", 1, 1))
+    header = {"Idempotency-Key": "cased"}
+    assert (await here.client.delete(f"/v1/data/{w}/quotes/abc", headers=header)).json["deleted"] == 1
+    other = await here.client.delete(f"/v1/data/{w}/quotes/ABC", headers=header)
+    assert (other.status, other.json["code"]) == (409, "idempotency_conflict")
+    assert len(left(here, w)) == 6
+
+
+async def test_a_condition_and_several_keys_say_what_goes(here: House) -> None:
+    w = await with_quotes(here)
+    path = f"/v1/data/{w}/quotes"
+    assert (await here.client.delete(f"{path}?where=venue==2%26%26symbol=='ABC'")).json["deleted"] == 1
+    assert (await here.client.delete(f"{path}/XYZ?where=size(symbol)==3%26%26venue==2")).json["deleted"] == 1
+    assert left(here, w) == [("ABC", 1, "01"), ("ABC", 1, "02"), ("XYZ", 1, "01"), ("XYZ", 1, "02")]
+    assert (await here.client.delete(f"{path}/ABC,XYZ,nobody?on=2024-01-02")).json["deleted"] == 2
+    assert (await here.client.delete(f"{path}?where=price%3E1")).json["deleted"] == 0
+    assert (await here.client.delete(f"{path}?range=2024&where=true")).json["deleted"] == 2
+
+
+async def test_a_condition_is_looked_at_in_each_partition(here: House) -> None:
+    w = await with_quotes(here, partitionBy=["symbol", "venue"])
+    await written(here.client, w, "quotes", *(quote("many", n, 9) for n in range(60)))
+    answer = await here.client.delete(f"/v1/data/{w}/quotes?where=venue%20%25%202==0%26%26symbol=='many'")
+    assert answer.json["deleted"] == 30
+    assert len(left(here, w)) == 36
+
+
+@pytest.mark.parametrize(
+    "rest",
+    ["?where=prise==1", "?where=", "?where=venue", "?on=no", "?range=7", "/ABC?range=7d&on=2024-01-01"],
+)
+async def test_a_bad_value_deletes_nothing_and_leaves_its_key_free(here: House, rest: str) -> None:
+    w = await with_quotes(here)
+    header = {"Idempotency-Key": "bad"}
+    answer = await here.client.delete(f"/v1/data/{w}/quotes{rest}", headers=header)
+    assert (answer.status, answer.json["code"]) == (400, "bad_parameter")
+    assert (await here.client.delete(f"/v1/data/{w}/quotes?where=true", headers=header)).json["deleted"] == 6
+
+
+async def test_several_datasets_are_not_deleted_from_at_once(here: House) -> None:
+    w = await with_quotes(here)
+    assert (await here.client.delete(f"/v1/data/{w}/quotes,other/ABC")).status == 400
+    assert len(left(here, w)) == 6
 
 
 async def test_deletes_of_one_key_at_the_same_time_are_one(here: House) -> None:
