@@ -98,5 +98,5 @@ def full_slice(_: Any, piece: Any) -> bool:
 
 
 def everything_older(*args: Any) -> bool:
-    """`removal.remove(connection, dataset, partition, key, begin, end)` of what is older than a time."""
-    return not args[3] and args[4] is None
+    """`removal.remove(connection, dataset, partition, keys, begin, end)` of what is older than a time."""
+    return not args[3] and args[4] is None and args[5] is not None

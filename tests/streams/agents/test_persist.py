@@ -152,6 +152,20 @@ async def test_a_delete_takes_its_place_among_the_writes(here: Floor) -> None:
     assert [(row["id"], row["n"]) for row in here.rows()] == [("a", 3), ("b", 1)]
 
 
+async def test_a_delete_by_several_keys_and_a_condition_deletes_what_both_mean(here: Floor) -> None:
+    dataset, persist = await here.dataset(), await here.persist()
+    await here.written(a_write(dataset, [{"id": name, "n": n} for n, name in enumerate("abcd")]))
+    for where, keys in (
+        ("n > 0 && size(id) == 1", [["a"], ["b"]]),
+        ("gone == null", []),
+        ("n <= 2.5", [["c"]]),
+    ):
+        entry = Delete(a_write(None, []).id, "w", "d", dataset.id, dataset.version, 1, keys=keys, where=where)
+        await here.written(entry)
+    await persist.apply(0, await here.messages())
+    assert [row["id"] for row in here.rows()] == ["a", "d"]
+
+
 async def test_a_chunk_that_failed_behind_a_delete_goes_on_there(here: Floor) -> None:
     dataset, persist = await here.dataset(), await here.persist()
     await here.written(a_write(dataset, [{"id": "a"}]))
