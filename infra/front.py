@@ -9,6 +9,7 @@ from api.batch.loads import Bell, Loads
 from api.batch.upload import Uploads
 from api.entry.gate import Gate
 from api.entry.inflight import Inflight
+from api.entry.queries import Queries
 from api.entry.quota import Quota
 from api.entry.turns import Turns
 from api.feeds.feed import AlertFeed
@@ -44,6 +45,7 @@ def receiving(ground: Ground, front: Front, vitals: Vitals) -> tuple[App, Callab
     live = LiveEvents(log, store, ground.receipts)
     services = Services(
         store=store,
+        queries=Queries(store),
         catalogue=ground.catalogue,
         gate=front.gate,
         pressure=ground.pressure,
