@@ -25,7 +25,7 @@ async def here(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]
 
 
 def zipped(body: bytes, level: int = 9) -> bytes:
-    """Return the same bytes whenever it is asked: they are part of tests' names, which every process collects."""
+    """Return the same bytes whenever it is asked, for they are part of tests' names."""
     return gzip.compress(body, level, mtime=0)
 
 

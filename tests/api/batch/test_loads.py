@@ -21,7 +21,7 @@ CSV = b"symbol,price,volume\n" + b"".join(f"s{n},{n / 4},{n}\n".encode() for n i
 
 
 def zipped(body: bytes) -> bytes:
-    """Return the same bytes whenever it is asked: they are part of tests' names, which every process collects."""
+    """Return the same bytes whenever it is asked, for they are part of tests' names."""
     return gzip.compress(body, mtime=0)
 
 
