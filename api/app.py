@@ -13,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
 from api import health, openapi
+from api.apperate import rules as apperate_rules
 from api.entry.answer import Answer, Headers, Receive, Scope, Send, problem
 from api.entry.body import GoneError
 from api.entry.params import Params
@@ -65,6 +66,7 @@ EXPOSED: Final = ("Retry-After", "Sluice-Ignored", "X-Influxdb-Error", "X-Influx
 """Headers of answers that a page of another origin may read; without a word a browser hides them."""
 
 ROUTERS: Final = (
+    apperate_rules,  # before `rules`: its words stand where theirs has a workspace
     alerts,
     compat,
     data,

@@ -39,6 +39,7 @@ _SEGMENTS: Final = {
     "notification": "The notification's id: one change of an alert.",
     "token_id": "The token's id, not its secret.",
     "job_id": "The jobId that a load answered with.",
+    "value": "What is looked up.",
     "write_id": "The writeId that a write answered with.",
 }
 _ABOUT: Final = (

@@ -1,9 +1,9 @@
 """What rules remember of each value of their key."""
 
 from collections.abc import Collection, Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, Index, delete, select, tuple_
+from sqlalchemy import Connection, Index, delete, func, select, tuple_
 from sqlmodel import Field, SQLModel
 
 from rules.alerting.instance import Instance
@@ -50,6 +50,23 @@ def listing(connection: Connection, workspace: str, rule: str, limit: int) -> li
     where = (INSTANCE.c.workspace == fold(workspace)) & (INSTANCE.c.rule == rule)
     query = select(INSTANCE).where(where).order_by(INSTANCE.c.last_fired.desc(), INSTANCE.c.key).limit(limit)
     return [_instance(row) for row in connection.execute(query).mappings()]
+
+
+class Fired(NamedTuple):
+    """How often a rule raised an alert, of all values of its key that are remembered, and when last (ns)."""
+
+    times: int
+    last: int
+
+
+def fired(connection: Connection, workspace: str, rule: str | None = None) -> dict[str, Fired]:
+    """Return by id how often the rules of a workspace, or one of them, raised an alert, where they did."""
+    where = INSTANCE.c.workspace == fold(workspace)
+    if rule is not None:
+        where &= INSTANCE.c.rule == rule
+    times, last = func.sum(INSTANCE.c.fired), func.max(INSTANCE.c.last_fired)
+    query = select(INSTANCE.c.rule, times, last).where(where).group_by(INSTANCE.c.rule)
+    return {row[0]: Fired(int(row[1]), row[2]) for row in connection.execute(query)}
 
 
 def forget(connection: Connection, workspace: str, rule: str, until: int, most: int) -> int:

@@ -47,9 +47,14 @@ class Gate:
             # one that carries no token itself, and came beside one, stands for nobody
             if header is not None and carries(header) and len(self._seen) < SEEN and len(header) <= SHORT:
                 self._seen[header] = token
-        if token.expires is not None and token.expires <= time.time():
-            raise _unknown()
-        return token
+        return _current(token)
+
+    def known(self, secret: str | None) -> Token:
+        """Return the token of a secret that came elsewhere: Apperate's rules have it in the body.
+
+        Raises: Problem(no_token, bad_token).
+        """
+        return ANYBODY if self._off else _current(self._find(secret))
 
     def _find(self, secret: str | None) -> Token:
         if secret is None:
@@ -69,6 +74,12 @@ class Gate:
             where = "everywhere" if workspace is None else workspace
             where += f"/{dataset}" if dataset else ""
             raise Problem(FORBIDDEN, f"The token {token.id} has no right to '{scope}' on {where}.")
+
+
+def _current(token: Token) -> Token:
+    if token.expires is not None and token.expires <= time.time():
+        raise _unknown()
+    return token
 
 
 def _unknown() -> Problem:

@@ -4,6 +4,7 @@ Precedence climbing over CEL's grammar, without `?:`, macros, maps and messages.
 source, its recursion bounded by `condition_depth`.
 """
 
+import re
 from typing import Final
 
 from rules.condition.calls import Calls
@@ -44,6 +45,21 @@ _RESERVED: Final = frozenset(
     {"as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop"}
 ) | {"package", "namespace", "return", "var", "void", "while"}
 """CEL's reserved identifiers (language definition, "Syntax"): free for its later versions."""
+
+
+_PLAIN: Final = re.compile(r"[^\W\d]\w*")
+
+
+def field_source(name: str) -> str:
+    """Return how a condition names a field, between backticks where the name is no plain word.
+
+    Raises: ValueError for a name that no condition can hold.
+    """
+    if _PLAIN.fullmatch(name) and name not in _RESERVED and name not in _LITERALS and name != "in":
+        return name
+    if not name or re.search(r"[`\r\n]", name):
+        raise ValueError(f"the field {name[:60]!r} can't be named in a condition")
+    return f"`{name}`"
 
 
 def parse(source: str, limits: Limits) -> Node:

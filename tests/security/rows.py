@@ -90,6 +90,15 @@ ROWS = (
 """Those whose path names the workspace."""
 
 WITHOUT_WORKSPACE = (
+    ("POST", "/v1/rules/create"),
+    ("POST", "/v1/rules/pause"),
+    ("POST", "/v1/rules/resume"),
+    ("DELETE", "/v1/rules/{rule}"),
+    ("GET", "/v1/rules"),
+    ("GET", "/v1/rules/info/{rule}"),
+    ("GET", "/v1/rules/output/{rule}"),
+    ("GET", "/v1/rules/schema"),
+    ("GET", "/v1/rules/lookup/{value}"),
     ("POST", "/v1/tokens"),
     ("GET", "/v1/tokens"),
     ("DELETE", "/v1/tokens/{token_id}"),

@@ -1,0 +1,1 @@
+"""The rules API of Apperate and IEX Cloud, translated to rules and subscriptions."""
