@@ -34,9 +34,9 @@ engines: install ## the tests on PostgreSQL and on Kafka, which it brings up fro
 infra: install ## a development Kafka and PostgreSQL; data under ./data, addresses in data/infra.env
 	@$(V)/sluice infra up
 
-clients: install ## the real clients that are too large for every checkout: influxdb3-python, and Node's
+clients: install ## the real clients that are too large for every checkout: influxdb3-python, those of Node, ours
 	@$(V)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[clients]'
-	@$(V)/python -m pytest tests/clients/installed/influxdb3.py tests/clients/installed/node.py
+	@$(V)/python -m pytest tests/clients/installed/*.py tests/clients/test_javascript.py
 
 faults: install ## power loss, full disks and other faults in place (Linux, root, strace; about five minutes)
 	@$(V)/python -m pytest tests/faults -s
