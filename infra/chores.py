@@ -88,7 +88,7 @@ class Renewal:
             await self.catalogue.renew()
             self.datasets = now.get("datasets")
         if now.get("tokens") != self.tokens:
-            self.gate.know(await on_loop(self.store.read(tokens.by_hash)))
+            self.gate.know(*await on_loop(self.store.read(tokens.known)))
             self.tokens = now.get("tokens")
 
     async def run(self) -> None:

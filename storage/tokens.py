@@ -7,7 +7,7 @@ from sqlmodel import Field, SQLModel
 
 from rules.names import fold
 from rules.token import Token
-from storage.revision import raise_revision
+from storage.revision import raise_revision, revisions
 from storage.sql import Big, Row, from_text, table, to_text, upsert
 
 
@@ -58,6 +58,13 @@ def settle(connection: Connection, token: Token, secret_hash: str, now: int, *, 
 def by_hash(connection: Connection) -> dict[str, Token]:
     """Return every token by the hash of its secret."""
     return {row["hash"]: _token(row) for row in connection.execute(select(TOKEN)).mappings()}
+
+
+def known(connection: Connection) -> tuple[dict[str, Token], int]:
+    """Return every token by the hash of its secret, and the revision that they are of, or of before them."""
+    # the number first: what is committed in between makes tokens newer than it says, and never older
+    at = revisions(connection)["tokens"]
+    return by_hash(connection), at
 
 
 def listing(connection: Connection, workspace: str | None) -> list[Token]:

@@ -27,9 +27,13 @@ class Gate:
         self._off = off
         self._tokens: dict[str, Token] = {}
         self._seen: dict[bytes, Token] = {}
+        self._at = 0
 
-    def know(self, tokens: dict[str, Token]) -> None:
-        """Replace what is known."""
+    def know(self, tokens: dict[str, Token], at: int = 0) -> None:
+        """Replace what is known, unless that is of a later revision than `at`: who read it was overtaken."""
+        if at < self._at:
+            return
+        self._at = at
         self._tokens = tokens
         self._seen.clear()
 

@@ -55,14 +55,14 @@ async def make(request: Request) -> Response:
     secret = ("pk_" if wanted.scopes == {"read"} else "sk_") + secrets.token_urlsafe(32)
     now = services.clock()
 
-    def body(c: Connection) -> dict[str, Token]:
+    def body(c: Connection) -> tuple[dict[str, Token], int]:
         if len(tokens.by_hash(c)) >= MOST:
             raise Problem(BAD_REQUEST, f"There are {MOST} tokens, as many as there may be; revoke some.")
         tokens.keep(c, wanted, token_hash(secret), now)
-        return tokens.by_hash(c)
+        return tokens.known(c)
 
     # read in the transaction that changed them: of two changes the later one is also known last
-    services.gate.know(await on_loop(services.store.write(body)))
+    services.gate.know(*await on_loop(services.store.write(body)))
     return reply({"id": wanted.id, "token": secret}, 201, params.ignored)
 
 
@@ -99,16 +99,16 @@ async def revoke(request: Request, token_id: str) -> Response:
             "change SLUICE_ADMIN_TOKEN, and start the broker again.",
         )
 
-    def body(c: Connection) -> dict[str, Token] | None:
+    def body(c: Connection) -> tuple[dict[str, Token], int] | None:
         found = next((t for t in tokens.listing(c, mine.workspace) if t.id == token_id), None)
         if found is None or not may(mine, "admin", found.workspace) or not tokens.revoke(c, token_id):
             return None
-        return tokens.by_hash(c)
+        return tokens.known(c)
 
     known = await on_loop(services.store.write(body))
     if known is None:
         raise Problem(NOT_FOUND, f"There is no token {token_id[:64]!r}.")
-    services.gate.know(known)
+    services.gate.know(*known)
     return Response(status_code=204, headers={n.decode(): v.decode("latin-1") for n, v in params.ignored})
 
 

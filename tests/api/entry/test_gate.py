@@ -75,3 +75,14 @@ def test_wrong_tokens_are_not_remembered_and_right_ones_are_bounded() -> None:
     for n in range(SEEN + 5):
         assert who(door, authorization=f"Bearer{' ' * (1 + n % 150)}{MINE}{' ' * (n // 150 % 70)}") == "mine"
     assert len(door._seen) <= SEEN
+
+
+def test_tokens_that_were_read_before_a_change_do_not_undo_it() -> None:
+    door, mine = Gate(), {token_hash(MINE): Token("mine", frozenset({"admin"}), "w")}
+    door.know({}, 4)
+    door.know(mine, 5)
+    door.know({}, 4)
+    assert who(door, x_api_key=MINE) == "mine"
+    door.know({}, 6)
+    door.know(mine, 5)
+    assert who(door, x_api_key=MINE) == "bad_token"
