@@ -45,7 +45,9 @@ class Knobs(BaseSettings):
         3 * DAY,
     )
 
-    max_inflight: Size = knob("64MB", "Bytes of writes in flight; past it 503.", 64 * KB, 1024 * GB)
+    max_inflight: Size = knob(
+        "64MB", "Bytes of writes in flight; past it 503, and 413 for one that is larger.", 64 * KB, 1024 * GB
+    )
     backlog_bytes: Size = knob("256MB", "Bytes a partition may be behind the log; past it 503.", 64 * KB)
     backlog_age: Duration = knob("60s", "Time a partition may be behind the log; past it 503.", SECOND)
     free_disk: Size = knob("1GB", "Free disk space that is left alone; below it 503.", 0)

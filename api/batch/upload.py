@@ -78,12 +78,12 @@ class Uploads:
             del self._floors[number]
 
     async def reserve(self, workspace: str, size: int) -> Held:
-        """Return room for a body that is read whole, once there is some.
+        """Return room for a body that is read whole, once there is some: all of it, where it takes more.
 
         Raises: Problem(overloaded).
         """
         held = self._room.hold(workspace, 0)
-        await take(held, size)
+        await take(held, min(size, self._room.most))
         return held
 
     @staticmethod

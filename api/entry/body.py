@@ -35,8 +35,10 @@ async def receive_body(
     `wire` and `most` are the limits in bytes before and after. Raises: Problem, GoneError.
     """
     declared = headers.get(b"content-length")
-    if declared is not None and declared.isdigit() and int(declared) > wire:
-        raise _too_large(f"{int(declared)} bytes", wire)
+    if declared is not None and declared.isdigit():
+        if int(declared) > wire:
+            raise _too_large(f"{int(declared)} bytes", wire)
+        held.foresee(int(declared))
     parts: list[bytes] = []
     size = 0
     begun: float | None = None

@@ -1,6 +1,6 @@
 """Bytes in flight: bounded in all, and no workspace holds more than half of them."""
 
-from rules.errors import OVERLOADED, Problem
+from rules.errors import BODY_TOO_LARGE, OVERLOADED, Problem
 from rules.names import fold
 
 
@@ -17,6 +17,11 @@ class Inflight:
         self._by_workspace: dict[str, int] = {}
 
     @property
+    def most(self) -> int:
+        """Bytes that may be held at once."""
+        return self._most
+
+    @property
     def total(self) -> int:
         """Bytes held now."""
         return self._total
@@ -24,13 +29,24 @@ class Inflight:
     def hold(self, workspace: str, size: int) -> "Held":
         """Take `size` bytes for a workspace.
 
-        Raises: Problem(overloaded) where that would be more than all may hold, or one.
+        Raises: Problem: overloaded where that would be more than all may hold now, or one;
+        body_too_large where it is more than all may ever hold.
         """
         held = Held(self, fold(workspace))
         held.add(size)
         return held
 
+    def _fits(self, size: int) -> None:
+        """Refuse what there is never room for: told to come again, its caller would do so for ever."""
+        if size > self._most:
+            raise Problem(
+                BODY_TOO_LARGE,
+                f"The write takes {size} bytes, as it came and decompressed; {self._most} of all writes may "
+                "be in flight (SLUICE_MAX_INFLIGHT). Send it in parts.",
+            )
+
     def _take(self, workspace: str, size: int, own: int) -> None:
+        self._fits(own + size)
         mine = self._by_workspace.get(workspace, 0) + size
         if self._total + size > self._most:
             raise Problem(OVERLOADED, f"{self._total} bytes of writes are in flight; {self._most} may be.")
@@ -62,10 +78,17 @@ class Held:
         self._workspace = workspace
         self._size = 0
 
+    def foresee(self, size: int) -> None:
+        """Refuse at once what is going to be more than may ever be held.
+
+        Raises: Problem(body_too_large).
+        """
+        self._inflight._fits(self._size + size)
+
     def add(self, size: int) -> None:
         """Hold more.
 
-        Raises: Problem(overloaded).
+        Raises: Problem(overloaded, body_too_large).
         """
         if size:
             self._inflight._take(self._workspace, size, self._size)

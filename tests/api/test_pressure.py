@@ -1,6 +1,7 @@
 """Too much, too late, not now: 503 and 504 with what a caller needs to do better."""
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -34,10 +35,62 @@ def unavailable(answer: Answer, code: str) -> bool:
 
 async def test_more_than_may_be_in_flight_is_503(here: House) -> None:
     w = here.workspace()
-    answer = await here.client.post(f"/v1/record/{w}/d", data=b" " * 300_000 + b"[]")
-    assert unavailable(answer, "overloaded")
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield b" " * 200_000
+        begun.set()
+        await go_on.wait()
+        yield b"[]"
+
+    first = asyncio.create_task(here.client.post(f"/v1/record/{w}/d", data=slow()))
+    await begun.wait()
+
+    async def full() -> None:
+        answer = await here.client.post(f"/v1/record/{here.workspace()}/d", data=b" " * 100_000 + b"[]")
+        assert unavailable(answer, "overloaded")
+
+    await eventually(full)
+    go_on.set()
+    assert (await first).status == 200
     answer = await here.client.post(f"/v1/write/{w}/d", json=[{"a": 1}])
     assert answer.status == 200
+
+
+def bytes_of(size: int) -> bytes:
+    return b" " * (size - 2) + b"[]"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "encoding"),
+    [
+        ("/v1/record/{}/d", bytes_of(300_000), ""),
+        ("/v1/record/{}/d", gzip.compress(bytes_of(300_000), mtime=0), "gzip"),
+        ("/api/v2/write?bucket=b&org={}", gzip.compress(b"m v=1 1\n" * 40_000, mtime=0), "gzip"),
+        ("/v1/rules/{}", bytes_of(300_000), ""),
+    ],
+)
+async def test_a_body_that_there_is_never_room_for_is_413_and_names_the_setting(
+    here: House, path: str, body: bytes, encoding: str
+) -> None:
+    headers = {"Content-Encoding": encoding} if encoding else {}
+    answer = await here.client.post(path.format(here.workspace()), data=body, headers=headers)
+    assert answer.status == 413
+    assert "Retry-After" not in answer.headers
+    assert "SLUICE_MAX_INFLIGHT" in answer.json["message"]
+
+
+async def test_a_body_that_says_it_is_too_large_is_not_waited_for(here: House) -> None:
+    head = (
+        f"POST /v1/record/{here.workspace()}/d HTTP/1.1\r\nHost: x\r\nContent-Length: 300000\r\n"
+        f"Authorization: Bearer {here.client.token}\r\n\r\n"
+    )
+    port = int(here.client.url.rsplit(":", 1)[1])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(head.encode())
+    status = await asyncio.wait_for(reader.readline(), 10)
+    assert status.split()[1] == b"413"
+    writer.close()
 
 
 async def test_a_write_not_stored_in_time_is_504_and_stored_later(here: House) -> None:

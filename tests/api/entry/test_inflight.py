@@ -1,5 +1,7 @@
 """Bytes in flight: bounded in all, shared fairly, and given back."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,6 +47,25 @@ def test_a_single_request_may_be_as_large_as_its_limits_allow_however_its_bytes_
     assert refused(inflight, "a", MB)
     held.release()
     assert inflight.total == 0
+
+
+def test_what_is_larger_than_all_that_may_be_held_is_too_large_and_not_told_to_come_again() -> None:
+    inflight = Inflight(100)
+    inflight.hold("other", 90)
+    held = inflight.hold("a", 5)
+    for too_much in (lambda: held.add(96), lambda: held.foresee(96), lambda: inflight.hold("a", 101)):
+        with pytest.raises(Problem, match="SLUICE_MAX_INFLIGHT") as refused:
+            too_much()
+        assert (refused.value.code.name, refused.value.retry_after) == ("body_too_large", None)
+    held.foresee(95)
+    assert refused_as(lambda: held.add(95)) == "overloaded"
+    assert inflight.total == 95
+
+
+def refused_as(call: Callable[[], object]) -> str:
+    with pytest.raises(Problem) as refused:
+        call()
+    return refused.value.code.name
 
 
 def test_release_is_once() -> None:
