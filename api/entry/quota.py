@@ -3,7 +3,7 @@
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from rules.errors import QUOTA, Problem
@@ -59,8 +59,21 @@ class Quota:
                     retry_after=max(1, math.ceil(wait)),
                 )
 
+    def book(self, token: str, headers: Mapping[bytes, bytes]) -> int:
+        """Count the bytes that a body says it is going to have, and return them; 0 where that is not certain.
+
+        So that of many bodies under way at once those pass that the quota allows, and the others are told
+        before they are read. `spend` then counts the rest, or gives back what was not taken.
+        """
+        if not self._rates[1] or b"content-encoding" in headers:
+            return 0
+        declared = headers.get(b"content-length", b"")
+        size = int(declared) if declared.isdigit() else 0
+        self.spend(token, 0, size)
+        return size
+
     def spend(self, token: str, records: int, size: int) -> None:
-        """Count what a token wrote."""
+        """Count what a token wrote; a `size` below 0 gives bytes back that were booked."""
         if self._any:
             for bucket, amount in zip(self._of(token, self._clock()), (records, size), strict=True):
                 if bucket is not None:

@@ -36,7 +36,6 @@ from rules.errors import (
 )
 from rules.limits import Limits
 from rules.signals import Meter
-from rules.token import Token
 from storage.idempotency import Claim
 from streams.publisher import Publisher
 
@@ -113,6 +112,7 @@ class Lane:
         parts.quota.check(request.token.id)
         parts.pressure.check(target.workspace, parts.admission.places(target, parts.partitions))
         held = parts.inflight.hold(target.workspace, 0)
+        booked, accepted, taken = parts.quota.book(request.token.id, request.headers), 0, 0
         try:
             limits = parts.limits
             wire, most = (
@@ -134,18 +134,16 @@ class Lane:
             del body
             claim = await parts.once.find(key) if key is not None else None
             written = await self._write(target, reading, key, claim, held)
+            accepted, taken = written.accepted, size
+            return written
         except Problem as refused:
             if refused.code is TOO_SLOW:  # nobody waits any longer, and yet it is taken
-                self._taken(request.token, refused.extra["accepted"], size)
+                accepted, taken = refused.extra["accepted"], size
             raise
         finally:
             held.release()
-        self._taken(request.token, written.accepted, size)
-        return written
-
-    def _taken(self, token: Token, records: int, size: int) -> None:
-        self._parts.quota.spend(token.id, records, size)
-        self._parts.meter.count("records_accepted_total", records)
+            parts.quota.spend(request.token.id, accepted, taken - booked)
+            parts.meter.count("records_accepted_total", accepted)
 
     def _identify(self, door: Door, scope: Scope) -> tuple[Request, Target]:
         headers, query = dict(scope["headers"]), scope["query_string"]

@@ -1,5 +1,7 @@
 """Quotas of tokens."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from api.entry.quota import Quota
 from api.lane.outcome import Outcomes
 from rules.errors import QUOTA, Problem
 from tests.stage.broker import running_broker
+from tests.stage.patience import eventually
 
 
 class Clock:
@@ -76,3 +79,46 @@ async def test_a_write_that_nobody_waited_for_is_spent_all_the_same(
         assert (refused.status, refused.json["code"]) == (429, "quota")
         metrics = (await client.get("/metrics")).body.decode()
         assert "sluice_records_accepted_total 20.0" in metrics
+
+
+async def test_bodies_under_way_count_from_their_heads_on_and_are_given_back_where_nothing_is_taken(
+    tmp_path: Path,
+) -> None:
+    async with running_broker(tmp_path, quota_bytes="1KB") as client:
+        begun, go_on = asyncio.Event(), asyncio.Event()
+        refused = b"[" + b" " * 20_000 + b"no JSON"
+
+        async def slow() -> AsyncIterator[bytes]:
+            yield refused[:1]
+            begun.set()
+            await go_on.wait()
+            yield refused[1:]
+
+        headers = {"Content-Length": str(len(refused))}
+        first = asyncio.create_task(client.post("/v1/record/acme/d", data=slow(), headers=headers))
+        await begun.wait()
+
+        async def over() -> None:
+            second = await client.post("/v1/record/acme/d", json=[{"a": 1}])
+            assert (second.status, second.json["code"]) == (429, "quota")
+            assert int(second.headers["Retry-After"]) >= 10
+
+        await eventually(over)
+        go_on.set()
+        assert (await first).status == 400
+        assert (await client.post("/v1/record/acme/d", json=[{"a": 1}])).status == 202
+        taken = await client.post("/v1/record/acme/d", json=[{"b": "x" * 20_000}])
+        assert taken.status == 202
+        assert (await client.post("/v1/record/acme/d", json=[{"b": "y"}])).status == 429
+
+
+def test_what_a_body_is_packed_in_says_nothing_of_what_it_will_take() -> None:
+    quota = Quota(0, 100, Clock())
+    assert quota.book("t", {b"content-length": b"500", b"content-encoding": b"gzip"}) == 0
+    assert quota.book("t", {}) == quota.book("t", {b"content-length": "²".encode()}) == 0
+    quota.check("t")
+    assert quota.book("t", {b"content-length": b"500"}) == 500
+    with pytest.raises(Problem):
+        quota.check("t")
+    quota.spend("t", 0, -500)
+    quota.check("t")
