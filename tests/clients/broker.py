@@ -9,6 +9,8 @@ from tests.stage.process import Broker
 from tests.stage.stored import stored
 
 TOKEN: Final = "the-token-of-the-clients"
+READY_WITHIN: Final = 90.0
+"""Seconds: the first start on a fresh checkout compiles everything, perhaps beside others that do."""
 BATCH: Final = 300
 BATCHES: Final = 3
 QUOTA: Final = {"quota_records": "60"}
@@ -19,7 +21,8 @@ QUOTA: Final = {"quota_records": "60"}
 def broker(**settings: str) -> Iterator[Broker]:
     """Run a broker whose administrator has `TOKEN`; `settings` are `SLUICE_…` in lower case."""
     env = {f"SLUICE_{name.upper()}": value for name, value in settings.items()}
-    with Broker({"SLUICE_ADMIN_TOKEN": TOKEN, "SLUICE_FREE_DISK": "1MB", **env}) as running:
+    env = {"SLUICE_ADMIN_TOKEN": TOKEN, "SLUICE_FREE_DISK": "1MB", **env}
+    with Broker(env, ready_within=READY_WITHIN) as running:
         yield running
 
 
