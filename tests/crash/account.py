@@ -11,6 +11,7 @@ PARTITIONS: Final = 4
 
 PLAIN, WIDE, KEPT, GROWN = "plain", "wide", "kept", "grown"
 KEYED, SPREAD, TIGHT, BRIEF, SAID = "keyed", "spread", "tight", "brief", "said"
+LOADED: Final = "loaded"
 RETENTION: Final = 4.0
 """Seconds that the dataset `kept` keeps its records."""
 

@@ -23,6 +23,7 @@ from tests.crash.account import (
     GROWN,
     KEPT,
     KEYED,
+    LOADED,
     PLAIN,
     RETENTION,
     SAID,
@@ -84,7 +85,7 @@ def audit(data: Path, account: Account) -> Found:
     raised = read(data, _raised)
     alerts = _by_number(account, versions, raised, found)
     grown = sorted({one.dataset for one in account.sent.values() if one.dataset.startswith(GROWN)})
-    for dataset in (PLAIN, WIDE, KEPT, *grown):
+    for dataset in (PLAIN, WIDE, KEPT, LOADED, *grown):
         rows = sorted(stored(data, WORKSPACE, dataset), key=lambda row: str(row["_id"]))
         found.stored += len(rows)
         _as_sent(account, dataset, rows, found)

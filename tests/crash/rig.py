@@ -17,6 +17,7 @@ from tests.crash.account import (
     BRIEF,
     KEPT,
     KEYED,
+    LOADED,
     PARTITIONS,
     PLAIN,
     RETENTION,
@@ -32,7 +33,7 @@ from tests.crash.clients import Grower, Kept, Keyed, Plain, Said
 from tests.crash.load import Client, Load, loading
 from tests.crash.nest import Nest, NestBroker
 from tests.crash.point import Point
-from tests.crash.scripts import Brief, Ruler, Spread, Tight
+from tests.crash.scripts import Brief, Loader, Ruler, Spread, Tight
 from tests.crash.table import BY_NAME
 from tests.stage.collector import Collector
 from tests.stage.events import streaming
@@ -60,7 +61,7 @@ MARKS: Final = {
 _CLIENTS: Final[Sequence[tuple[str, Callable[[str, Load], Client]]]] = (
     *(("plain", Plain), ("plain", Plain), ("keyed", Keyed), ("keyed", Keyed), ("said", Said), ("kept", Kept)),
     *(("grower", Grower), ("grower", Grower), ("spread", Spread), ("tight", Tight), ("brief", Brief)),
-    ("ruler", Ruler),
+    *(("ruler", Ruler), ("loader", Loader)),
 )
 _CUT: Final = (aiohttp.ClientError, OSError, TimeoutError, asyncio.IncompleteReadError, AssertionError)
 """How a stream ends; an AssertionError: it was answered 503, by a broker that stops."""
@@ -84,7 +85,7 @@ class Rig:
         for name, more in ((KEYED, {}), (TIGHT, {}), (SPREAD, {"partitionBy": ["id"]})):
             await self._declare(name, ("id", "n"), {"columnMapping": {"key": "id"}, **more})
         await self._declare(KEPT, ("n",), {"retention": f"{RETENTION:.0f}s"})
-        for name in (PLAIN, WIDE, KEPT, KEYED, SPREAD, TIGHT, BRIEF, SAID):
+        for name in (PLAIN, WIDE, KEPT, KEYED, SPREAD, TIGHT, BRIEF, SAID, LOADED):
             await self._made("POST", "/v1/rules", rule_on(name, 0))
             load.account.versions[name] = 1
         for name in MARKS.values():

@@ -3,7 +3,7 @@
 from typing import Final
 from urllib.parse import quote
 
-from tests.crash.account import BRIEF, KEYED, PLAIN, SAID, SPREAD, TIGHT, WORKSPACE, Body, rule_on
+from tests.crash.account import BRIEF, KEYED, LOADED, PLAIN, SAID, SPREAD, TIGHT, WORKSPACE, Body, rule_on
 from tests.crash.load import Client
 
 SPREAD_KEYS: Final = 40
@@ -73,6 +73,31 @@ class Brief(Client):
             await self.load.write(self.path(BRIEF, self.chance.random() < 0.5), records, key=self.key())
             for one in records:
                 self.account.seen(BRIEF, str(one.number), one.body)
+
+
+class Loader(Client):
+    """Loads records as files, a few or some blocks of them, and follows each job to its end."""
+
+    async def cycle(self) -> None:
+        few, text = self.chance.choice(((1, ""), (5, ""), (60, HALF_A_RECORD[:8_000])))
+        records = [self.send(LOADED, {"by": self.name, "text": text}) for _ in range(few)]
+        path = f"/v1/data/{WORKSPACE}/{LOADED}?event=true"
+        status, told, _ = await self.load.sure("POST", path, [one.body for one in records], key=self.key())
+        if status != 202:
+            self.account.wrong.append(f"POST {path}: {status} {told}")
+            return
+        job = await self.ended(told["jobUrl"])
+        if (job["status"], job["ingested"], job["invalid"]) != ("INGESTED", few, 0):
+            self.account.wrong.append(f"a load of {few}: {job}")
+        self.account.told(records)
+
+    async def ended(self, url: str) -> Body:
+        """Return a job once it has ended, over however many starts."""
+        while True:
+            status, job, _ = await self.load.sure("GET", url)
+            if status != 200 or job["endedAt"] is not None:
+                return dict(job)
+            await self.load.back()
 
 
 class Ruler(Client):

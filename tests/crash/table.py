@@ -5,6 +5,7 @@ from typing import Final
 from tests.crash.point import Point
 from tests.crash.points_of_alerting import COURIER, JUDGE, RULE
 from tests.crash.points_of_living import START, STOP
+from tests.crash.points_of_loading import LOAD
 from tests.crash.points_of_removing import DELETE, END, REDRIVE, RETENTION
 from tests.crash.points_of_writing import LOG, PERSIST, SEGMENT, TRIM, WRITE
 
@@ -29,6 +30,10 @@ ROADS: Final[dict[str, tuple[str, ...]]] = {
     "delete": ("claimed", "some partitions", "logged", "applied", "committed", "answered"),
     "end": ("retired", "nameless", "logged", "dropped", "committed", "answered"),
     "redrive": ("admitted", "logged", "applied", "committed", "answered"),
+    "load": (
+        *("taken", "chunk", "durable", "job row", "job", "claimed", "validated", "block cut"),
+        *("block logged", "block stored", "counted row", "counted", "ended", "told"),
+    ),
     "retention": ("due", "logged", "applied", "committed"),
     "start": (
         *("token drafted", "token", "locked", "identity drafted", "identity", "topics", "database", "tables"),
@@ -52,6 +57,7 @@ POINTS: Final[tuple[Point, ...]] = (
     *END,
     *REDRIVE,
     *RETENTION,
+    *LOAD,
     *STOP,
 )
 BY_NAME: Final = {point.name: point for point in POINTS}
