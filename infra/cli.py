@@ -21,7 +21,7 @@ from infra.lifecycle import Lifecycle, StopAsked
 from infra.logs import configure
 from infra.role import API, SERVE, WORK, Role, check_role
 from infra.settings import Settings, WrongSetting, load
-from infra.tokens import make_token
+from infra.tokens import administrators, make_token
 from infra.wiring import start
 from rules.errors import Later
 from storage.identity import AnotherLogError
@@ -162,7 +162,7 @@ def token(
         body["dataset"] = dataset
     try:
         print(asyncio.run(make_token(settings, url, body)))
-    except ConnectionError as error:
+    except (ConnectionError, WrongSetting) as error:
         print(f"sluice: {error}", file=sys.stderr)
         raise typer.Exit(1) from error
 
@@ -170,11 +170,21 @@ def token(
 @app.command()
 def demo(
     rows: Annotated[int, typer.Option(min=100, help="How many records to replay at most.")] = 20_000,
+    url: Annotated[
+        str | None, typer.Option(help="A broker that runs, and may send webhooks to loopback.")
+    ] = None,
+    data: Data = None,
 ) -> None:
-    """Replay a real public data set through a broker of its own, with two rules and a webhook receiver."""
+    """Replay a real public data set, with two rules and a webhook receiver: to its own broker, or --url."""
     from infra.demo import run_demo
+    from infra.demo_broker import DemoBroker
 
-    raise typer.Exit(asyncio.run(run_demo(rows)))
+    try:
+        running = None if url is None else DemoBroker(url.rstrip("/"), administrators(_settings(data=data)))
+    except (ConnectionError, WrongSetting) as error:
+        print(f"sluice: {error}", file=sys.stderr)
+        raise typer.Exit(1) from error
+    raise typer.Exit(asyncio.run(run_demo(rows, running)))
 
 
 def _settings(role: Role = SERVE, **flags: object) -> Settings:

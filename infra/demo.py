@@ -1,12 +1,15 @@
-"""`sluice demo`: a real public data set through a broker of its own, with two rules and a webhook receiver.
+"""`sluice demo`: a real public data set through a broker, with two rules and a webhook receiver.
+
+The broker is one of the demo's own, or one that runs: there it has a workspace of its own, which it leaves.
 
 What must come of it is counted independently, in plain Python, and compared.
 """
 
 from asyncio import CancelledError, current_task, get_running_loop, timeout
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from secrets import token_hex
 from signal import SIGINT, SIGTERM
 from time import perf_counter, time_ns
 from typing import Final
@@ -15,7 +18,7 @@ from aiohttp import ClientConnectionError, ClientSession
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from infra.demo_broker import BrokerFailed, own_broker
+from infra.demo_broker import BrokerFailed, DemoBroker, own_broker
 from infra.demo_receiver import Receiver, receiving
 from infra.demo_records import RULES, NoDataError, Reading, load_readings, place_of
 from infra.demo_replay import Busy, Refused, Replay
@@ -34,17 +37,18 @@ class _AskedToStop(Exception):
     """A signal asked the demo to stop."""
 
 
-async def run_demo(rows: int) -> int:
+async def run_demo(rows: int, running: DemoBroker | None = None) -> int:
     """Replay at most `rows` records and return the exit status: 0 if and only if everything adds up.
 
-    130 where SIGINT or SIGTERM stopped it; the broker and its data are gone then, too.
+    `running` is a broker to replay them to, instead of one of the demo's own. 130 where SIGINT or SIGTERM
+    stopped it; the demo's own broker and its data are gone then, too.
     """
     console = Console()
     try:
         with _stopped_by_signals():
-            report = await _replayed(load_readings(rows), console)
+            report = await _replayed(load_readings(rows), console, running)
     except _AskedToStop:
-        console.print("Stopped; the demo's broker and its data are gone.")
+        console.print("Stopped; a broker of the demo's own and its data are gone.")
         return STOPPED
     except (ExceptionGroup, *_TROUBLES) as failure:
         for sentence in _sentences(failure):
@@ -58,12 +62,28 @@ async def run_demo(rows: int) -> int:
     return 1 if differences else 0
 
 
-async def _replayed(readings: Sequence[Reading], console: Console) -> Report:
-    expected = [rule.alerts(readings) for rule in RULES]
+@asynccontextmanager
+async def _broker(running: DemoBroker | None, console: Console) -> AsyncIterator[tuple[DemoBroker, str]]:
+    """Give a broker to replay to, and a workspace that has nothing yet."""
+    if running is not None:
+        yield running, f"{WORKSPACE}_{token_hex(4)}"
+        return
     console.print("Starting a broker of the demo's own …")
-    async with own_broker() as broker, receiving(Receiver()) as receiver, ClientSession() as session:
-        console.print(f"It serves on {broker.url}; {len(readings):,} records are replayed to it.")
-        replay = Replay(session, broker.url, broker.token, WORKSPACE)
+    async with own_broker() as broker:
+        yield broker, WORKSPACE
+
+
+async def _replayed(readings: Sequence[Reading], console: Console, running: DemoBroker | None) -> Report:
+    expected = [rule.alerts(readings) for rule in RULES]
+    async with (
+        _broker(running, console) as (broker, workspace),
+        receiving(Receiver()) as receiver,
+        ClientSession() as session,
+    ):
+        console.print(
+            f"It serves on {broker.url}; {len(readings):,} records are replayed to its workspace {workspace}."
+        )
+        replay = Replay(session, broker.url, broker.token, workspace)
         subscription = await replay.make("subscriptions", {"kind": "webhook", "url": receiver.url})
         receiver.secret = subscription["secret"]
         for rule in RULES:
@@ -81,6 +101,8 @@ async def _replayed(readings: Sequence[Reading], console: Console) -> Report:
                 async with timeout(SETTLE):
                     await receiver.until(sum(expected))
         raised = Counter(alert["rule"] for alert in await replay.alerts())
+        if running is not None:  # nobody answers there any more
+            await replay.drop("subscriptions", subscription["id"])
     delivered = Counter(arrival.alert["rule"] for arrival in receiver.arrivals.values())
     return Report(
         records=len(readings),

@@ -1,4 +1,4 @@
-"""A broker of the demo's own: `sluice serve` in a process of its own, over data that are thrown away."""
+"""The broker of a demo, and one of its own: `sluice serve` in a process of its own, over data thrown away."""
 
 import os
 import sys
@@ -7,7 +7,7 @@ from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process, create_subprocess
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from re import search
 from secrets import token_urlsafe
@@ -24,16 +24,16 @@ class BrokerFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class OwnBroker:
-    """Where it serves, its administrator's token, its process id."""
+class DemoBroker:
+    """Where a broker serves, its administrator's token, its process id where it is the demo's own."""
 
     url: str
-    token: str
-    pid: int
+    token: str = field(repr=False)
+    pid: int | None = None
 
 
 @asynccontextmanager
-async def own_broker() -> AsyncIterator[OwnBroker]:
+async def own_broker() -> AsyncIterator[DemoBroker]:
     """Run a broker on a free port of loopback; afterwards it is gone, and its data with it.
 
     Raises: BrokerFailed.
@@ -45,7 +45,7 @@ async def own_broker() -> AsyncIterator[OwnBroker]:
         serving: Future[str] = get_running_loop().create_future()
         listening = create_task(_listen(process, lines, serving))
         try:
-            yield OwnBroker(await _address(serving, lines), token, process.pid)
+            yield DemoBroker(await _address(serving, lines), token, process.pid)
         finally:
             await _end(process, listening)
 

@@ -69,6 +69,10 @@ class Replay:
         """Make a rule or a subscription and return it. Raises: Refused."""
         return await self._ask("POST", f"/v1/{kind}/{self._workspace}", 201, body)
 
+    async def drop(self, kind: str, name: str) -> None:
+        """Delete a rule or a subscription. Raises: Refused."""
+        await self._ask("DELETE", f"/v1/{kind}/{self._workspace}/{name}", 204)
+
     async def write(self, readings: Sequence[Reading], wrote: Callable[[int], object]) -> None:
         """Write all readings, several requests at once; `wrote` is told the records of each that is logged.
 
