@@ -11,6 +11,8 @@ import socket
 import struct
 import subprocess
 import uuid
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -73,6 +75,11 @@ class Kafka:
         """
         self._directory.mkdir(parents=True, exist_ok=True)
         kept = self._kept()
+        serves = partial(_serves, kept["port"])
+        if self.pid is not None:
+            # one that was just killed may be seen for a moment yet: it is started again then
+            with suppress(EngineError):
+                self._service.until(serves, SERVES_WITHIN)
         if self.pid is None:
             properties = self._directory / "server.properties"
             filled = self._properties.format(**kept, directory=self._directory / "data")
@@ -80,7 +87,7 @@ class Kafka:
             if not (self._directory / "data" / "meta.properties").exists():
                 self._format(properties, kept["cluster"])
             self._service.start(command("kafka.Kafka", str(properties)))
-        self._service.until(lambda: _serves(kept["port"]), SERVES_WITHIN)
+        self._service.until(serves, SERVES_WITHIN)
         return f"SLUICE_LOG=kafka://127.0.0.1:{kept['port']}"
 
     def down(self) -> None:
