@@ -2,10 +2,10 @@
 PYTHON ?= python3
 V := .venv/bin
 
-.PHONY: help install run test crash faults engines infra clients lint demo bench overload rubbish reference lock clean
+.PHONY: help install run test crash crash-engines faults engines infra clients lint demo bench overload rubbish reference lock clean
 
 help: ## show what there is to do
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
 install: .venv/.installed ## make .venv from the lock file (the only step that needs a network)
 
@@ -25,6 +25,9 @@ test: install ## every test that needs no other server
 
 crash: install ## kill it between every two steps of the road, and ROUNDS=200 times at random
 	@CRASH_ROUNDS=$(or $(ROUNDS),200) $(V)/python -m tests.crash
+
+crash-engines: install ## kill workers, API processes, Kafka and PostgreSQL under load, ROUNDS=20 times each
+	@CRASH_ROUNDS=$(or $(ROUNDS),20) $(V)/python -m tests.crash_engines
 
 engines: install ## the tests on PostgreSQL and on Kafka, which it brings up from what this machine has
 	@TEST_POSTGRES=start TEST_DATABASE=postgres $(V)/python -m pytest tests/infra/dev tests/storage \

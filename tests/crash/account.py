@@ -73,6 +73,8 @@ class Account:
     again: list[Told] = field(default_factory=list)
     acknowledged: int = 0
     answers: dict[int, int] = field(default_factory=dict)
+    may_be_late: bool = False
+    """Whether a write that was not answered may land after what its client sent later."""
     wrong: list[str] = field(default_factory=list)
     """Answers that no kill excuses."""
     _numbers: "count[int]" = field(default_factory=lambda: count(1))

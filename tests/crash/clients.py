@@ -42,7 +42,7 @@ class Keyed(Client):
 
     async def cycle(self) -> None:
         key = f"{self.name}-{self.chance.randrange(KEYS)}"
-        sure = self.chance.random() < 0.5
+        sure = self.sure(0.5)
         if self.chance.random() < 0.15:
             return await self.delete(key, sure)
         handling = self.chance.choice(("replace", "replace", "merge", "ignore"))

@@ -31,7 +31,8 @@ class Gone(Exception):
 class Load:
     """What all clients of one broker share: the connection, the account, and when to rest.
 
-    `hurry` is what thinking times are multiplied with.
+    `hurry` is what thinking times are multiplied with. `all_sure`: whatever stands under a key is sent until
+    it is answered; for where a write that was not may land after what was sent behind it.
     """
 
     def __init__(self, broker: Broker, session: aiohttp.ClientSession, seed: str) -> None:
@@ -42,6 +43,7 @@ class Load:
         self.alive = asyncio.Event()
         self.alive.set()
         self.hurry = 1.0
+        self.all_sure = False
         self.grown = 0
         self.growing = asyncio.Lock()
         self._go = asyncio.Event()
@@ -61,12 +63,13 @@ class Load:
             ) as answer:
                 told = await answer.json(content_type=None) if answer.status != 204 else None
                 status = answer.status
+                again = answer.headers.get("Retry-After")
         except _GONE as gone:
             raise Gone from gone
         self.account.answers[status] = self.account.answers.get(status, 0) + 1
         if status >= 500 or status == 429:
-            if status not in (503, 504):
-                self.account.wrong.append(f"{method} {path}: {status} {told}")
+            if status not in (503, 504) or (status == 503 and again is None):
+                self.account.wrong.append(f"{method} {path}: {status} {told}, Retry-After {again}")
             raise Gone
         return status, told
 
@@ -177,6 +180,10 @@ class Client(ABC):
     @abstractmethod
     async def cycle(self) -> None:
         """Do one thing, to its end."""
+
+    def sure(self, share: float) -> bool:
+        """Return whether to send something until it is answered: always, or that share of the times."""
+        return self.chance.random() < share or self.load.all_sure
 
     def key(self) -> str:
         """Return an Idempotency-Key."""

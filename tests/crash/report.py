@@ -2,7 +2,12 @@
 
 import json
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
 
 from tests.crash.account import Account
 from tests.crash.books import Found
@@ -37,3 +42,23 @@ def said(kind: str, name: str, account: Account, found: Found, seconds: float, k
         with Path(file).open("a") as report:
             report.write(json.dumps(line) + "\n")
     found.right()
+
+
+def read(report: Path) -> Iterator[dict[str, Any]]:
+    """Yield the lines of a report, none where nothing was told."""
+    if report.exists():
+        yield from (json.loads(line) for line in report.read_text().splitlines())
+
+
+def print_table(lines: Sequence[dict[str, Any]], kinds: Sequence[str], seconds: float) -> None:
+    """Print the sums of each kind of kill."""
+    table = Table(box=None, pad_edge=False, title=f"killed, in {seconds / 60:.1f} minutes")
+    for heading in ("at", "kills", "acknowledged", "stored", "alerts", "lost", "doubled", "missing"):
+        table.add_column(heading, justify="left" if heading == "at" else "right")
+    totals = ("acknowledged", "stored", "alerts", "lost", "doubled", "missing")
+    for what in kinds:
+        mine = [line for line in lines if line["kind"] == what]
+        last = {line["account"]: line for line in mine}.values()  # sums grow over one data directory
+        sums = [str(sum(line[name] for line in last)) for name in totals]
+        table.add_row(what, str(sum(line["kills"] for line in mine)), *sums)
+    Console(width=120).print(table)

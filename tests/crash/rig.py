@@ -58,7 +58,7 @@ MARKS: Final = {
 """A name for publish-only writes in each partition."""
 
 
-_CLIENTS: Final[Sequence[tuple[str, Callable[[str, Load], Client]]]] = (
+CLIENTS: Final[Sequence[tuple[str, Callable[[str, Load], Client]]]] = (
     *(("plain", Plain), ("plain", Plain), ("keyed", Keyed), ("keyed", Keyed), ("said", Said), ("kept", Kept)),
     *(("grower", Grower), ("grower", Grower), ("spread", Spread), ("tight", Tight), ("brief", Brief)),
     *(("ruler", Ruler), ("loader", Loader)),
@@ -68,7 +68,13 @@ _CUT: Final = (aiohttp.ClientError, OSError, TimeoutError, asyncio.IncompleteRea
 
 
 class Rig:
-    """One broker over all its starts. Where one of its methods failed, it must not be used on."""
+    """One broker over all its starts. Where one of its methods failed, it must not be used on.
+
+    `clients` are who writes; in `settled_within` seconds all is done that they were told of.
+    """
+
+    clients = CLIENTS
+    settled_within = SETTLED_WITHIN
 
     def __init__(self, broker: NestBroker, collector: Collector, load: Load, chance: random.Random) -> None:
         self.broker = broker
@@ -91,7 +97,7 @@ class Rig:
         for name in MARKS.values():
             await self._made("POST", "/v1/rules", {"id": f"mark_{name}", "on": name, "where": "n > 0"})
         await self._made("POST", "/v1/subscriptions", {"kind": "webhook", "url": self.collector.url})
-        load.begin([make(f"{name}{place}", load) for place, (name, make) in enumerate(_CLIENTS)])
+        load.begin([make(f"{name}{place}", load) for place, (name, make) in enumerate(self.clients)])
         self._reading = asyncio.create_task(self._read(), name="reader")
 
     async def _declare(self, name: str, columns: Sequence[str], more: Mapping[str, object]) -> None:
@@ -175,7 +181,7 @@ class Rig:
 
     async def audit(self) -> Found:
         """Let the clients rest and hold what the broker has done against what they were told."""
-        await self.load.rest()
+        await self.load.rest(20.0 + self.settled_within)
         await self._passed()
         found = await asyncio.to_thread(books.audit, self.broker.data, self.load.account)
         await self._delivered()
@@ -190,19 +196,19 @@ class Rig:
             await self.load.sure("POST", path, [one.body], f"mark{one.number}")
         numbers = {one.number for one in marked}
         await eventually(
-            lambda: numbers <= books.marked(self.broker.data, min(numbers)), SETTLED_WITHIN, every=0.05
+            lambda: numbers <= books.marked(self.broker.data, min(numbers)), self.settled_within, every=0.05
         )
 
         def done() -> None:
             left = books.unfinished(self.broker.data)
             assert not any(left.values()), left
 
-        await eventually(done, SETTLED_WITHIN, every=0.1)
+        await eventually(done, self.settled_within, every=0.1)
 
     async def _delivered(self) -> None:
         """Check that each notification came to the webhook, and once to the stream."""
         due = books.raised_ids(self.broker.data)
-        await eventually(lambda: len(self.seen) >= len(due), SETTLED_WITHIN)
+        await eventually(lambda: len(self.seen) >= len(due), self.settled_within)
         assert len(self.seen) == len(set(self.seen)), "the stream told a notification twice"
         assert set(self.seen) == due
         got = {one.id: one.json["data"]["id"] for one in self.collector.received}

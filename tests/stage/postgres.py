@@ -33,6 +33,7 @@ EVERYWHERE = "TEST_DATABASE"
 SKIPPED = f"PostgreSQL is not tested here; `make engines` does, or set {WANTED}={START}"
 
 _numbers = count(1)
+_PLACED: dict[Path, str] = {}
 
 
 def need_server() -> str:
@@ -103,11 +104,20 @@ def fresh_database(*, tables: bool = True) -> Iterator[str]:
         run(server, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
+def place(data: Path, address: str) -> None:
+    """Have whoever looks into the database of the broker in `data` look there."""
+    _PLACED[data.absolute()] = address
+
+
 def database_of(data: Path) -> str | None:
     """Return the address of the database of the broker in `data`; None where that is SQLite's.
 
-    It is made when it is first asked for, and goes with the server.
+    It is the one that was placed there, else one that is made when it is first asked for, and goes with the
+    server.
     """
+    placed = _PLACED.get(data.absolute())
+    if placed is not None:
+        return placed
     return _made_for(data.absolute()) if os.environ.get(EVERYWHERE) == "postgres" else None
 
 
