@@ -32,6 +32,9 @@ class Intake(Protocol):
     def applied(self, partition: int) -> int | None:
         """The offset below which the partition is applied, None where it is not claimed."""
 
+    def astray(self, partition: int, offset: int, why: str) -> None:
+        """The log has nothing at this offset, any more or yet."""
+
     def broken(self, partition: int, why: str) -> None:
         """The log can't be read on; the partition stops."""
 

@@ -93,6 +93,8 @@ class PartitionTask:
         self._on_its_way: tuple[int, float] | None = None
         self._waiting: Chunk | None = None
         self._arrived = asyncio.Event()
+        self._missing: int | None = None
+        self._astray = False
         self._task: asyncio.Task[None] | None = None
         self._on_stopped: Callable[[str], None] = logger.debug
 
@@ -149,6 +151,18 @@ class PartitionTask:
             extra={"action": "partition_stopped"},
         )  # fmt: skip
 
+    def astray(self, offset: int, why: str) -> None:
+        """The log has nothing at `offset`: ask the store anew where to go on, and if there, stop.
+
+        Another worker may have had the partition meanwhile, applied what stood there, and trimmed it (seen:
+        a process that was stopped past its session).
+        """
+        if offset == self._missing:
+            self.fail(why)
+        elif self.stopped is None:
+            self._missing, self._astray, self._position = offset, True, None
+            self._arrived.set()
+
     def start(self, on_stopped: Callable[[str], None]) -> asyncio.Task[None]:
         """Claim the partition and begin; `on_stopped` is told why if it does not go on."""
         self._on_stopped = on_stopped
@@ -189,6 +203,9 @@ class PartitionTask:
         while True:
             await self._arrived.wait()
             self._arrived.clear()
+            if self._astray:
+                self._astray = False
+                raise Lost
             chunk, self._waiting = self._waiting, None
             if chunk is None or chunk.messages[0].offset != self._expected:
                 self._room()
@@ -221,6 +238,7 @@ class PartitionTask:
             self._go_on_at(seek.next)
         else:
             self._expected = chunk.messages[-1].offset + 1
+            self._missing = None
 
     def _go_on_at(self, offset: int) -> None:
         self._position = self._expected = offset

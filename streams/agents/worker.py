@@ -107,6 +107,10 @@ class Worker:
         """The log can't be read on; the partition stops."""
         self._tasks[partition].fail(why)
 
+    def astray(self, partition: int, offset: int, why: str) -> None:
+        """The log has nothing at this offset of the partition, which is claimed anew."""
+        self._tasks[partition].astray(offset, why)
+
     async def claimed(self) -> None:
         """Wait until every partition is claimed (or has stopped, which `stopped` tells)."""
         await self._running.wait()

@@ -29,7 +29,7 @@ from streams.kafka.log import KafkaLog
 from streams.kafka.poller import Poller
 from streams.kafka.reader import Fetched, Place
 from streams.kafka.source import SCHEME, KafkaSource
-from streams.log import LogAway, LogError
+from streams.log import LogAway, LogError, LogOutOfRange
 
 logger = logging.getLogger(__name__)
 
@@ -188,7 +188,9 @@ class Consumer(ChunkConsumer, driver.Consumer):
                 intake.log.seen(intake.topic, partition, one.end)
             if place not in active or intake.wanted(partition) != offset or isinstance(one, LogAway):
                 continue
-            if isinstance(one, LogError):
+            if isinstance(one, LogOutOfRange):
+                intake.astray(partition, offset, str(one))
+            elif isinstance(one, LogError):
                 intake.broken(partition, str(one))
             elif one.messages:
                 intake.fetched(partition, one.messages[-1].offset + 1)

@@ -205,3 +205,26 @@ async def test_no_order_of_troubles_loses_doubles_or_reorders(plan: list[tuple[i
 
 def _applied(step: ToldStep, count: int) -> bool:
     return step.applied == list(range(count))
+
+
+async def test_where_the_log_has_trimmed_what_is_wanted_the_store_is_asked_anew() -> None:
+    step = ToldStep(start=3)
+    async with Told(step) as told:
+        await eventually(lambda: told.task.wanted == 3)
+        step.start = 8  # another worker had the partition meanwhile
+        told.task.astray(3, "trimmed")
+        await eventually(lambda: told.task.wanted == 8)
+        await eventually(lambda: told.give(1))
+        await eventually(lambda: step.applied == [8])
+        assert (step.claims, told.stopped) == (2, [])
+
+
+async def test_where_the_store_wants_what_the_log_has_not_the_partition_stops_and_says_so() -> None:
+    step = ToldStep(start=3)
+    async with Told(step) as told:
+        await eventually(lambda: told.task.wanted == 3)
+        told.task.astray(3, "Offset 3 is not in the log.")
+        await eventually(lambda: step.claims == 2 and told.task.wanted == 3)
+        told.task.astray(3, "Offset 3 is not in the log.")
+        assert told.stopped == ["partition 0 stopped: Offset 3 is not in the log."]
+        assert told.task.wanted is None
