@@ -13,6 +13,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from infra.cli import app
 from infra.settings import Settings, WrongSetting, load
 from tests.stage.process import Broker
 
@@ -66,6 +67,18 @@ def test_every_setting_they_name_exists() -> None:
     said = {name for text in texts() for name in re.findall(r"SLUICE_([A-Z_]+)", text)}
     assert len(said) > 8
     assert {name.lower() for name in said} <= set(Settings.model_fields)
+
+
+def test_every_command_they_run_exists() -> None:
+    known = {
+        command.name or command.callback.__name__ for command in app.registered_commands if command.callback
+    }
+    default = re.findall(r'^CMD \["(\w+)"\]$', DOCKERFILE, re.MULTILINE)
+    run = [service["command"] for service in OURS] + [default]
+    run += [pod(deployment)["containers"][0]["args"] for deployment in DEPLOYMENTS]
+    assert all(len(words) == 1 for words in run)
+    assert {words[0] for words in run} == {"serve", "api", "work"}
+    assert {words[0] for words in run} <= known
 
 
 def test_compose_and_kubernetes_set_what_a_process_takes(monkeypatch: pytest.MonkeyPatch) -> None:
