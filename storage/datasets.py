@@ -134,6 +134,29 @@ def replace(connection: Connection, old: Dataset, new: Dataset) -> bool:
     return True
 
 
+def rename(connection: Connection, old: Dataset, new: Dataset) -> bool:
+    """Put `new`, which has another name, in the place of `old` if that is still the version stored.
+
+    The name must be free: nobody else answers to it.
+    """
+    changed = connection.execute(
+        update(DATASET)
+        .where((DATASET.c.id == old.id) & (DATASET.c.version == old.version) & DATASET.c.live.is_not(None))
+        .values(
+            live=_live(new.workspace, new.name),
+            name=new.name,
+            version=new.version,
+            definition=to_text(to_json(new)),
+        )
+    )
+    if changed.rowcount != 1:
+        return False
+    drop_view(connection, old)
+    make_view(connection, new)
+    raise_revision(connection, "datasets")
+    return True
+
+
 def _widen(connection: Connection, old: Dataset, new: Dataset) -> None:
     if tables.missing(old, new) or tables.widened(connection, old, new):
         drop_view(connection, old)

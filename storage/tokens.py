@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select, update
 from sqlmodel import Field, SQLModel
 
 from rules.names import fold
@@ -75,6 +75,18 @@ def listing(connection: Connection, workspace: str | None) -> list[Token]:
         for row in rows
         if workspace is None or (row["workspace"] is not None and fold(row["workspace"]) == fold(workspace))
     ]
+
+
+def rebind(connection: Connection, workspace: str, old: str, new: str) -> None:
+    """Bind the tokens of a dataset to its new name."""
+    bound = [
+        token.id
+        for token in listing(connection, workspace)
+        if token.dataset is not None and fold(token.dataset) == fold(old)
+    ]
+    if bound:
+        connection.execute(update(TOKEN).where(TOKEN.c.id.in_(bound)).values(dataset=new))
+        raise_revision(connection, "tokens")
 
 
 def revoke(connection: Connection, token_id: str) -> bool:

@@ -53,6 +53,11 @@ class Catalogue:
                 self._by_id[dataset.id] = dataset
         return dataset
 
+    def name_of(self, dataset_id: int) -> str | None:
+        """Return the name that a dataset has now, as far as this process knows; None of one it does not."""
+        dataset = self._by_id.get(dataset_id)
+        return None if dataset is None else dataset.name
+
     async def change(self, body: Callable[[Connection], Dataset | None]) -> Dataset | None:
         """Run a catalogue change in the store and know its result at once."""
         dataset = await on_loop(self._store.write(body))
@@ -72,6 +77,8 @@ class Catalogue:
         """Know this version, unless a later one is known."""
         known = self._by_id.get(dataset.id)
         if dataset.id not in self._retired and (known is None or known.version <= dataset.version):
+            if known is not None and known.folded != dataset.folded:
+                self._unname(known)
             self._by_id[dataset.id] = dataset
             self._by_name[fold(dataset.workspace), dataset.folded] = dataset
 
@@ -79,8 +86,12 @@ class Catalogue:
         """The dataset does not answer to its name any more."""
         self._retired.add(dataset.id)  # what was read before, and comes after, must not bring it back
         self._by_id.pop(dataset.id, None)
-        if self._by_name.get((fold(dataset.workspace), dataset.folded), dataset).id == dataset.id:
-            self._by_name.pop((fold(dataset.workspace), dataset.folded), None)
+        self._unname(dataset)
+
+    def _unname(self, dataset: Dataset) -> None:
+        place = (fold(dataset.workspace), dataset.folded)
+        if self._by_name.get(place, dataset).id == dataset.id:
+            self._by_name.pop(place, None)
 
     def every(self) -> list[Dataset]:
         """Return the datasets that this process knows by name."""

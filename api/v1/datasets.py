@@ -9,6 +9,7 @@ from api.described import TIMEOUT, answers, extra, json_body, query
 from api.entry.caller import body_of, caller, json_of, params_of, services_of
 from api.lane.barrier import end
 from api.services import Services
+from api.v1.renaming import rename
 from api.v1.render import reply
 from rules.errors import (
     DATASET_NOT_FOUND,
@@ -145,6 +146,38 @@ async def change(request: Request, workspace: str, dataset: str) -> Response:
             return reply(body, headers=params.ignored)
         await services.catalogue.renew()
     raise Problem(VERSION_CONFLICT, f"The dataset {dataset[:64]!r} changes too often; try again.")
+
+
+@router.put(
+    "/v1/datasets/{workspace}/{dataset}/{name}",
+    responses=answers(
+        200,
+        "It has that name; `rules` are the ids of those that are on it.",
+        {
+            "success": True,
+            "message": "Dataset has been renamed",
+            "datasetId": "prices",
+            "rules": ["hot"],
+            "dataset": {**_SHOWN, "datasetId": "prices", "version": 2},
+        },
+    ),
+)
+async def call(request: Request, workspace: str, dataset: str, name: str) -> Response:
+    """Rename a dataset. Its records stay as they are, and what is on its way to it is stored in it.
+
+    The rules on it are on the new name from then on (each gets a version more) and judge what was written
+    under the old one too; tokens bound to it stay so. The old name is free: a write to it makes another
+    dataset, unless it says createDatasetOnDemand=false. Needs the scope `admin` on the workspace.
+    """
+    caller(request, "admin", workspace)
+    services = services_of(request)
+    done = await rename(services, await _find(services, workspace, dataset), name)
+    body = {
+        **_done("Dataset has been renamed", done.dataset),
+        "rules": [rule.id for rule in done.rules],
+        "dataset": described(done.dataset),
+    }
+    return reply(body, headers=params_of(request).ignored)
 
 
 @router.delete(

@@ -130,6 +130,14 @@ class Rulebook:
         return self._times.get(place, frozenset())
 
 
+def joined(one: Judged | None, other: Judged | None) -> Judged | None:
+    """Return what rules of two datasets' names say of one record."""
+    if one is None or other is None:
+        return one or other
+    matched = sorted([*one.matched, *other.matched], key=attrgetter("id"))
+    return Judged(matched, [*one.failed, *other.failed])
+
+
 def _judged(sure: list[CompiledRule], unsure: list[CompiledRule], record: Record) -> Judged | None:
     """Ask the conditions of the rules that may match."""
     matched = [held.rule for held in sure]

@@ -18,8 +18,8 @@ from sqlalchemy import Connection
 from rules.alerting.alert import Notification
 from rules.alerting.compiled import compile_rule
 from rules.alerting.rule import Rule, rule_from_json
-from rules.alerting.rulebook import Rulebook
-from rules.envelope import Happened, Origin, RuleChange, Word
+from rules.alerting.rulebook import Judged, Rulebook, joined
+from rules.envelope import Happened, Origin, Record, RuleChange, Word
 from rules.names import fold
 from rules.signals import Meter
 from storage import offsets, rules
@@ -130,12 +130,15 @@ class Judge:
         )
 
     async def _learn(self, book: Rulebook, read: Sequence[Read]) -> None:
-        """Tell the book which columns hold instants."""
-        for dataset_id in {happened.dataset_id for happened in _told(read)} - {0}:
-            dataset = await self._catalogue.at_least(dataset_id, 1)
+        """Tell the book which columns hold instants; know of a rename before its rules' versions come."""
+        if any(_moves(book, change) for change in _changes(read)):
+            await self._catalogue.renew()
+        for dataset_id, written_as in {(one.dataset_id, one.dataset) for one in _told(read)}:
+            dataset = await self._catalogue.at_least(dataset_id, 1) if dataset_id else None
             if dataset is not None:
                 types = {column.name: column.type for column in dataset.columns}
-                book.know(dataset.workspace, dataset.name, types)
+                for name in {dataset.name, written_as}:
+                    book.know(dataset.workspace, name, types)
 
     def _slices(self, book: Rulebook, partition: int, read: Sequence[Read]) -> Iterator[Slice]:
         """Judge the messages, lazily: each slice is committed before the next is made."""
@@ -175,7 +178,7 @@ class Judge:
         self, book: Rulebook, happened: Happened, start: int, partition: int, now: int
     ) -> Iterator[tuple[int, list[Match]]]:
         """Yield, by item, what matches the records from the `start`-th on."""
-        judge = book.judging(happened.workspace, happened.dataset)
+        judge = self._judging(book, happened)
         if judge is None:
             return
         for item, record in zip(happened.items[start:], happened.records[start:], strict=True):
@@ -190,6 +193,19 @@ class Judge:
                     extra={"action": "rule_error"},
                 )  # fmt: skip
             yield item, [Match(rule, happened, record, origin, now) for rule in found.matched]
+
+    def _judging(self, book: Rulebook, happened: Happened) -> Callable[[Record], Judged | None] | None:
+        """Return what judges the records of an event: the rules on the name under which they were written,
+        and those on the name that their dataset has now, for it may have been renamed in between.
+        """
+        found = book.judging(happened.workspace, happened.dataset)
+        name = self._catalogue.name_of(happened.dataset_id)
+        if name is None or fold(name) == fold(happened.dataset):
+            return found
+        renamed = book.judging(happened.workspace, name)
+        if found is None or renamed is None:
+            return found or renamed
+        return lambda record: joined(found(record), renamed(record))
 
     async def _commit(self, piece: Slice) -> None:
         before = self._places[piece.place.partition]
@@ -216,6 +232,18 @@ class Judge:
 
 def _told(read: Sequence[Read]) -> Iterator[Happened]:
     return (entry for _, word in read for entry in word.entries if isinstance(entry, Happened))
+
+
+def _changes(read: Sequence[Read]) -> Iterator[RuleChange]:
+    return (entry for _, word in read for entry in word.entries if isinstance(entry, RuleChange))
+
+
+def _moves(book: Rulebook, change: RuleChange) -> bool:
+    """Return whether a rule change may put a rule on another dataset's name than the version before it."""
+    held = book.rule(change.workspace, change.rule)
+    if held is None:
+        return change.version > 1
+    return fold(held.on) != fold(change.definition["on"])
 
 
 def _first_above(last: tuple[int, int, int], happened: Happened) -> int:

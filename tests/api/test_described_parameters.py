@@ -105,6 +105,7 @@ async def values(client: Client) -> dict[str, str]:
         "token_id": token,
         "target": "d",
         "id": "1",
+        "name": "renamed!",
     }
 
 

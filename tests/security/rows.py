@@ -61,6 +61,7 @@ ROWS = (
     Row("GET", "/v1/datasets/{workspace}", "read", query="limit=0"),
     Row("GET", "/v1/datasets/{workspace}/{dataset}", "read", dataset=True),
     Row("PATCH", "/v1/datasets/{workspace}/{dataset}", "admin", dataset=True, body=[]),
+    Row("PUT", "/v1/datasets/{workspace}/{dataset}/{name}", "admin"),
     Row("DELETE", "/v1/datasets/{workspace}/{dataset}", "admin", dataset=True, query="timeout=no"),
     Row("POST", "/v1/generate-schema/{workspace}", "write", body="no record"),
     Row("GET", "/v1/events/{workspace}/stream", "read", stream=True),
@@ -125,6 +126,7 @@ WITHOUT_WORKSPACE = (
 
 NOTHING = {
     "key": "k",
+    "name": "not-a-name",
     "subkey:path": "s",
     "alert": "a0nothing",
     "rule": "nothing",

@@ -93,9 +93,9 @@ class Floor:
         assert kept is not None
         return kept
 
-    async def rule(self, **body: Any) -> Rule:
-        """Keep a rule and put its message on the partition."""
-        rule = read_rule("w", body, now=self.clock(), limits=Limits())
+    async def rule(self, version: int = 1, **body: Any) -> Rule:
+        """Keep a version of a rule and put its message on the partition."""
+        rule = read_rule("w", body, version=version, now=self.clock(), limits=Limits())
         await on_loop(self.store.write(lambda c: rules.add_version(c, rule)))
         change = RuleChange(rule.workspace, rule.id, rule.version, rule.state, rule.to_json())
         await self.log.append(EVENTS, 0, join([encode(change)]))
