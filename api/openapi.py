@@ -31,6 +31,7 @@ _SEGMENTS: Final = {
     "dataset": "The dataset's name; matched without case.",
     "key": "A value of the key's column.",
     "subkey": "A value of the subkey's column.",
+    "name": "The name that the dataset shall have.",
     "target": "A record's id in the quarantine, or a dataset's name.",
     "id": "The record's id in the quarantine.",
     "rule": "The rule's id.",
