@@ -144,7 +144,27 @@ class Redrive(msgspec.Struct, array_like=True, frozen=True, tag="q"):
     parts: int = 1
 
 
-Entry = Write | Delete | DatasetEnd | Redrive
+class Rewrite(msgspec.Struct, array_like=True, frozen=True, tag="x"):
+    """The dataset changes, and with it what stands before this: `how` is `update`, `delete` or `reingest`.
+
+    `patch` is the JSON of the change that was asked for; the version is made where this is applied.
+    """
+
+    id: str
+    workspace: str
+    dataset: str
+    dataset_id: int
+    version: int
+    at: int
+    how: str
+    patch: str
+    part: int = 0
+    parts: int = 1
+
+
+Entry = Write | Delete | DatasetEnd | Redrive | Rewrite
+Barrier = Delete | DatasetEnd | Rewrite
+"""What is applied alone, once all that stands before it is."""
 
 
 class Envelope(msgspec.Struct, array_like=True, frozen=True):

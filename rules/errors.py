@@ -105,6 +105,9 @@ RECORD_TOO_LARGE = _code("record_too_large", 422, "A record is larger than the l
 TOO_DEEP = _code("too_deep", 422, "A value is nested deeper than the limit.")
 TOO_MANY_COLUMNS = _code("too_many_columns", 422, "The dataset has as many columns as it may have.")
 DATASET_GONE = _code("dataset_gone", 422, "The dataset was deleted before the record was stored.")
+SCHEMA_CHANGED = _code(
+    "schema_changed", 422, "The record does not fit its dataset since the dataset was changed."
+)
 
 # Now is not the time
 QUOTA = _code("quota", 429, "The token's quota is used up.", retriable=True)

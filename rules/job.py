@@ -54,14 +54,26 @@ class Source(msgspec.Struct, array_like=True, frozen=True):
     size: int
 
 
+class Change(msgspec.Struct, array_like=True, frozen=True):
+    """A change of a dataset with its stored rows: what `rules.envelope.Rewrite` says of it."""
+
+    dataset_id: int
+    how: str
+    patch: str
+
+
 class Definition(msgspec.Struct, array_like=True, frozen=True):
-    """What a job is asked to do; never changed. `most_invalid` is the error limit, None for none."""
+    """What a job is asked to do; never changed. `most_invalid` is the error limit, None for none.
+
+    With a `change` it loads nothing, and its one source names the dataset that is changed.
+    """
 
     partition: int
     sources: list[Source]
     event: bool = False
     most_invalid: int | None = None
     title: str = ""
+    change: Change | None = None
 
 
 class Counts(msgspec.Struct, array_like=True, frozen=True):

@@ -122,23 +122,14 @@ def add(connection: Connection, dataset: Dataset, now: int) -> Dataset | None:
 
 def replace(connection: Connection, old: Dataset, new: Dataset) -> bool:
     """Put `new` in the place of `old` if that is still the version stored; else change nothing."""
-    changed = connection.execute(
-        update(DATASET)
-        .where((DATASET.c.id == old.id) & (DATASET.c.version == old.version) & DATASET.c.live.is_not(None))
-        .values(version=new.version, definition=to_text(to_json(new)))
-    )
-    if changed.rowcount != 1:
+    if not put_version(connection, old, new):
         return False
     _widen(connection, old, new)
-    raise_revision(connection, "datasets")
     return True
 
 
-def rename(connection: Connection, old: Dataset, new: Dataset) -> bool:
-    """Put `new`, which has another name, in the place of `old` if that is still the version stored.
-
-    The name must be free: nobody else answers to it.
-    """
+def put_version(connection: Connection, old: Dataset, new: Dataset) -> bool:
+    """Do as `replace` does, for who sees to the dataset's table and view."""
     changed = connection.execute(
         update(DATASET)
         .where((DATASET.c.id == old.id) & (DATASET.c.version == old.version) & DATASET.c.live.is_not(None))
@@ -149,11 +140,20 @@ def rename(connection: Connection, old: Dataset, new: Dataset) -> bool:
             definition=to_text(to_json(new)),
         )
     )
-    if changed.rowcount != 1:
+    if changed.rowcount == 1:
+        raise_revision(connection, "datasets")
+    return changed.rowcount == 1
+
+
+def rename(connection: Connection, old: Dataset, new: Dataset) -> bool:
+    """Put `new`, which has another name, in the place of `old` if that is still the version stored.
+
+    The name must be free: nobody else answers to it.
+    """
+    if not put_version(connection, old, new):
         return False
     drop_view(connection, old)
     make_view(connection, new)
-    raise_revision(connection, "datasets")
     return True
 
 
@@ -228,6 +228,7 @@ def to_json(dataset: Dataset) -> Mapping[str, Any]:
         "declared": dataset.declared,
         "labels": dataset.labels,
         "spent": dataset.spent,
+        "carried": dataset.carried,
     }
 
 
@@ -251,6 +252,7 @@ def from_json(dataset_id: int, body: Mapping[str, Any]) -> Dataset:
         declared=body["declared"],
         labels=body["labels"],
         spent=body["spent"],
+        carried=body.get("carried", 0),
     )
 
 

@@ -60,10 +60,15 @@ def table_of(dataset: Dataset) -> Table:
     return _tables.of(dataset)
 
 
-def _table(dataset: Dataset) -> Table:
+def copy_of(dataset: Dataset) -> Table:
+    """Return the table in which the rows of this version are made anew, before it takes the other's place."""
+    return _table(dataset, "_next")
+
+
+def _table(dataset: Dataset, ending: str = "") -> Table:
     own = [Column(PARTITION, Integer, nullable=False)] if dataset.partition_by else []
     return Table(
-        f"d{dataset.id}",
+        f"d{dataset.id}{ending}",
         MetaData(),
         Column(KEY, LargeBinary, nullable=False),
         Column(ID, _TEXT, nullable=False),
@@ -84,9 +89,29 @@ def time_column(dataset: Dataset) -> str:
 def create(connection: Connection, dataset: Dataset) -> None:
     """Make the table and its indexes."""
     # a table of its own: an index is tied to the table it is made for, and the known one lives on
-    table = _table(dataset)
-    Index(f"{table.name}_key", table.c[KEY], unique=True)
-    Index(f"{table.name}_time", table.c[time_column(dataset)], table.c[ID])
+    _create(connection, dataset, _table(dataset), f"d{dataset.id}")
+
+
+def create_copy(connection: Connection, dataset: Dataset) -> None:
+    """Make the table for rows that are made anew, empty; what another attempt left is dropped."""
+    drop_copy(connection, dataset)
+    _create(connection, dataset, copy_of(dataset), f"d{dataset.id}_{dataset.version}")
+
+
+def drop_copy(connection: Connection, dataset: Dataset) -> None:
+    """Drop what an attempt to make the rows anew has left, if anything."""
+    connection.exec_driver_sql(f"DROP TABLE IF EXISTS {copy_of(dataset).name}")
+
+
+def put_copy(connection: Connection, dataset: Dataset) -> None:
+    """Put the copy in the place of the dataset's table, which is dropped; no view may show it."""
+    drop(connection, dataset)
+    connection.exec_driver_sql(f"ALTER TABLE {copy_of(dataset).name} RENAME TO {table_of(dataset).name}")
+
+
+def _create(connection: Connection, dataset: Dataset, table: Table, named: str) -> None:
+    Index(f"{named}_key", table.c[KEY], unique=True)
+    Index(f"{named}_time", table.c[time_column(dataset)], table.c[ID])
     table.create(connection)
 
 

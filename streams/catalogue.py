@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from rules.names import fold
 from rules.schema.dataset import Dataset
 from storage import datasets
+from storage.revision import revisions
 from storage.store import Store
 from streams.awaiting import on_loop
 
@@ -22,6 +23,7 @@ class Catalogue:
         self._by_name: dict[tuple[str, str], Dataset] = {}
         self._by_id: dict[int, Dataset] = {}
         self._retired: set[int] = set()
+        self._revision: int | None = None
 
     def known(self, workspace: str, name: str) -> Dataset | None:
         """Return the dataset from memory, or None where this process does not know it (yet)."""
@@ -97,9 +99,19 @@ class Catalogue:
         """Return the datasets that this process knows by name."""
         return list(self._by_name.values())
 
+    async def catch_up(self) -> None:
+        """Read all datasets anew if any was changed since that was done last."""
+        number = await on_loop(self._store.read(lambda c: revisions(c)["datasets"]))
+        if number != self._revision:
+            await self.renew()
+
     async def renew(self) -> None:
         """Read all datasets that answer to a name anew."""
-        found = await on_loop(self._store.read(datasets.listing))
+
+        def read(c: Connection) -> tuple[int, list[Dataset]]:
+            return revisions(c)["datasets"], datasets.listing(c)
+
+        self._revision, found = await on_loop(self._store.read(read))
         alive = [dataset for dataset in found if dataset.id not in self._retired]
         self._by_name = {(fold(d.workspace), d.folded): d for d in alive}
         for dataset in alive:

@@ -13,13 +13,14 @@ from typing import Final
 
 import msgspec
 
+from api.batch.changing import Changing, said_of
 from api.batch.ingest import Ingesting, Parts
 from api.batch.ledger import Ledger, OvertakenError
 from api.batch.upload import Uploads
 from api.batch.validate import Validating
 from api.decode.blocks import BrokenError
 from rules.errors import DISK_LOW, Later, Problem
-from rules.job import Job, State
+from rules.job import Change, Job, State
 from rules.limits import MB
 from rules.names import fold
 from storage import jobs
@@ -183,6 +184,9 @@ class Loader:
         ingesting: Ingesting | None = None
         try:
             await ledger.take()
+            if ledger.job.definition.change is not None:
+                await self._change(ledger, ledger.job.definition.change)
+                return
             if ledger.job.status is State.VALIDATING:
                 parts = self._parts
                 await Validating(parts.log, parts.catalogue, parts.limits, ledger, parts.busy).run()
@@ -211,6 +215,12 @@ class Loader:
         finally:
             if ingesting is not None:
                 ingesting.close()
+
+    async def _change(self, ledger: Ledger, change: Change) -> None:
+        counts = await Changing(self._parts, ledger, change).run()
+        ledger.reach(msgspec.structs.replace(ledger.job.progress, counts=[counts]))
+        await ledger.become(State.INGESTED, said_of(change, counts))
+        self._parts.meter.count("loads_total", outcome="ingested")
 
     async def _complete(self, ledger: Ledger) -> None:
         """End a job whose records are all stored: what was refused only on the way in is counted, too."""

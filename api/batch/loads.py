@@ -135,6 +135,8 @@ class Loads:
         def cancelled(old: Job) -> Job:
             if old.ended:
                 raise Problem(JOB_STATE, f"The job is {old.status.value}; there is nothing to cancel.")
+            if old.definition.change is not None and old.status is State.INGESTING:
+                raise Problem(JOB_STATE, "The change is in the log and will be done.")
             progress = said(old.progress, now, "warning", "the job was cancelled")
             progress = msgspec.structs.replace(progress, message="The job was cancelled.")
             return replace(old, status=State.CANCELLED, owner=None, ended_at=now, progress=progress)
@@ -155,6 +157,8 @@ class Loads:
                 raise Problem(
                     JOB_STATE, f"The job is {old.status.value}; only failed and cancelled ones are retried."
                 )
+            if old.definition.change is not None:
+                raise Problem(JOB_STATE, "A change of a dataset is not retried; send it again.")
             if not old.holds:
                 raise Problem(JOB_STATE, "The job's bytes are kept for a day and gone now; load them again.")
             progress = said(old.progress, now, "info", "the job is tried again")
@@ -199,7 +203,7 @@ def new_job(wanted: Wanted, now: int) -> Job:
         version=1,
         owner=None,
         size=sum(source.size for source in sources),
-        holds=True,
+        holds=wanted.definition.change is None,
         created_at=now,
         started_at=None,
         ended_at=None,

@@ -9,11 +9,12 @@ from api.described import TIMEOUT, answers, extra, json_body, query
 from api.entry.caller import body_of, caller, json_of, params_of, services_of
 from api.lane.barrier import end
 from api.services import Services
+from api.v1.changes import change_with_rows
+from api.v1.dataset import DECLARATION, SHOWN, described
 from api.v1.renaming import rename
 from api.v1.render import reply
 from rules.errors import (
     DATASET_NOT_FOUND,
-    SCHEMA_CHANGE_REFUSED,
     TAKEN,
     VERSION_CONFLICT,
     Problem,
@@ -33,37 +34,12 @@ TRIES: Final = 20
 PAGE: Final = 1_000
 SAMPLE: Final = 10_000
 
-_DECLARATION: Final = {
-    "datasetId": "quotes",
-    "title": "Quotes of the day",
-    "schema": {
-        "type": "object",
-        "properties": {"symbol": {"type": "string"}, "price": {"type": ["number", "null"]}},
-        "required": ["symbol"],
-    },
-    "columnMapping": {"key": "symbol"},
-    "mode": "evolve",
-}
-_SHOWN: Final = {
-    "datasetId": "quotes",
-    "title": "Quotes of the day",
-    "workspace": "acme",
-    "schema": _DECLARATION["schema"],
-    "columnMapping": {"key": "symbol", "subkey": None, "date": None},
-    "mode": "evolve",
-    "partitionBy": [],
-    "retention": None,
-    "version": 1,
-    "columns": [{"name": "symbol", "type": "string"}, {"name": "price", "type": "number"}],
-    "createdOnDemand": False,
-}
-
 
 @router.post(
     "/v1/datasets/{workspace}",
     status_code=201,
     openapi_extra=extra(
-        body=json_body("The dataset, alone or under `dataset`.", {"dataset": _DECLARATION}, "Declaration")
+        body=json_body("The dataset, alone or under `dataset`.", {"dataset": DECLARATION}, "Declaration")
     ),
     responses=answers(
         201, "It is made.", {"success": True, "message": "Dataset has been created", "datasetId": "quotes"}
@@ -90,7 +66,7 @@ async def make(request: Request, workspace: str) -> Response:
     responses=answers(
         200,
         "The datasets by name; `next` is what goes back as `after`, null at the end.",
-        {"datasets": [_SHOWN], "next": None},
+        {"datasets": [SHOWN], "next": None},
         "Datasets",
     ),
 )
@@ -106,7 +82,7 @@ async def listing(request: Request, workspace: str) -> Response:
     return reply(body, headers=params.ignored)
 
 
-@router.get("/v1/datasets/{workspace}/{dataset}", responses=answers(200, "The dataset.", _SHOWN, "Dataset"))
+@router.get("/v1/datasets/{workspace}/{dataset}", responses=answers(200, "The dataset.", SHOWN, "Dataset"))
 async def show(request: Request, workspace: str, dataset: str) -> Response:
     """Show one dataset: its schema, its columns, what identifies its records."""
     caller(request, "read", workspace, dataset)
@@ -119,26 +95,61 @@ async def show(request: Request, workspace: str, dataset: str) -> Response:
     openapi_extra=extra(
         body=json_body(
             "What changes: schema, columnMapping, mode, title, retention. `existing` says what becomes of "
-            "stored records; only `leave`, the default, can be asked for yet.",
+            "stored records: `leave` (the default), `update`, `delete` or `reingest`.",
             {"title": "Quotes", "retention": "90d"},
             "DatasetChange",
         )
     ),
-    responses=answers(
-        200,
-        "It is changed.",
-        {"success": True, "message": "Dataset has been updated", "datasetId": "quotes", "dataset": _SHOWN},
-    ),
+    responses={
+        **answers(
+            200,
+            "It is changed, and stored records are as they were (existing=leave).",
+            {
+                "success": True,
+                "message": "Dataset has been updated",
+                "datasetId": "quotes",
+                "dataset": SHOWN,
+            },
+        ),
+        **answers(
+            202,
+            "A job changes it, and its stored records with it.",
+            {
+                "success": True,
+                "message": "Dataset will be updated, jobId: 887b has been created",
+                "datasetId": "quotes",
+                "jobId": "887b948762ff4b5c889112afb21ea463",
+                "jobUrl": "/v1/jobs/acme/ingest/887b948762ff4b5c889112afb21ea463",
+            },
+        ),
+    },
 )
 async def change(request: Request, workspace: str, dataset: str) -> Response:
-    """Change a dataset while its stored records are left as they are. Needs the scope `admin`."""
+    """Change a dataset. Needs the scope `admin`. What becomes of its stored records, `existing` says:
+
+    `leave`: nothing. So only what they keep to can change: new columns that may be absent, null allowed, an
+    integer column to one of numbers, title, mode, retention.
+
+    `update`: each is converted, and stays the record it is: key, `_id` and `_time` are kept. Columns that are
+    gone are dropped, an absent value becomes the schema's `default`, a value takes its column's new type
+    where that is certain (a text that says a number, a number as text, a date as date-time).
+
+    `reingest`: the same, and each is checked by the new schema whole, as if it were written today; the key
+    may change. Of records that the new key makes one, the one written last stays.
+
+    `delete`: all are deleted.
+
+    These three take their place among the writes: what was written before is treated so, schema and records
+    change at one moment, and the old schema is in force until then. What does not fit any more is not lost:
+    it is in quarantine, with the reason, as is what was accepted under the old schema and comes later. They
+    raise no events, take 1,000,000 records at the most, and no dataset with partitionBy.
+    """
     caller(request, "admin", workspace, dataset)
     services, params = services_of(request), params_of(request)
     patch = await json_of(request, workspace)
     if read_existing(patch) != "leave":
-        raise Problem(
-            SCHEMA_CHANGE_REFUSED, "Only existing=leave can be asked for yet; the other ways come later."
-        )
+        old = await _find(services, workspace, dataset)
+        return reply(await change_with_rows(services, old, patch), 202, params.ignored)
     for _ in range(TRIES):
         old = await _find(services, workspace, dataset)
         if await _replace(services, old, changed := redeclare(old, patch, services.limits)):
@@ -158,7 +169,7 @@ async def change(request: Request, workspace: str, dataset: str) -> Response:
             "message": "Dataset has been renamed",
             "datasetId": "prices",
             "rules": ["hot"],
-            "dataset": {**_SHOWN, "datasetId": "prices", "version": 2},
+            "dataset": {**SHOWN, "datasetId": "prices", "version": 2},
         },
     ),
 )
@@ -214,7 +225,7 @@ async def remove(request: Request, workspace: str, dataset: str) -> Response:
     responses=answers(
         200,
         "What a dataset made on demand would have, and the columns that could be its key.",
-        {"schema": _DECLARATION["schema"], "keyCandidates": [["symbol"]]},
+        {"schema": DECLARATION["schema"], "keyCandidates": [["symbol"]]},
     ),
 )
 async def generate(request: Request, workspace: str) -> Response:
@@ -229,26 +240,6 @@ async def generate(request: Request, workspace: str) -> Response:
     if taken.refused:
         told["errors"] = [refusal.to_json() for refusal in taken.refused[:100]]
     return reply(told, headers=params.ignored)
-
-
-def described(dataset: Dataset) -> dict[str, Any]:
-    """Return a dataset as callers see it; an InfluxDB measurement shows its bucket and measurement too."""
-    mapped = [name for name in dataset.key if name not in (dataset.subkey, dataset.date)]
-    key = mapped if len(mapped) > 1 else next(iter(mapped), None)
-    return {
-        "datasetId": dataset.name,
-        "title": dataset.title,
-        "workspace": dataset.workspace,
-        "schema": dataset.schema,
-        "columnMapping": {"key": key, "subkey": dataset.subkey, "date": dataset.date},
-        "mode": dataset.mode,
-        "partitionBy": list(dataset.partition_by),
-        "retention": dataset.retention,
-        "version": dataset.version,
-        "columns": [{"name": column.name, "type": column.type.value} for column in dataset.columns],
-        "createdOnDemand": not dataset.declared,
-        **dataset.labels,
-    }
 
 
 def _done(message: str, dataset: Dataset) -> dict[str, Any]:

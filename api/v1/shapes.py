@@ -150,7 +150,13 @@ SCHEMAS: Final[dict[str, Words]] = {
     "Declaration": {"oneOf": [_object("dataset", dataset=_DECLARATION), _DECLARATION]},
     "DatasetChange": {
         **_object(
-            "", **{name: shape for name, shape in _DECLARATION["properties"].items() if name != "datasetId"}
+            "",
+            **{name: shape for name, shape in _DECLARATION["properties"].items() if name != "datasetId"},
+            existing={
+                "type": "string",
+                "enum": ["leave", "update", "delete", "reingest"],
+                "default": "leave",
+            },
         ),
         "minProperties": 1,
     },

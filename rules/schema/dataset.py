@@ -62,7 +62,8 @@ class Dataset:
     `schema` is the JSON Schema 2020-12 of one record, declared or inferred. `key` holds the names of
     the columns whose values identify a record (key, subkey and date together, in that order; empty:
     every record is its own). `made_as` is the folded name it was made under: the partition key, kept
-    over renames. `spent` is at least the ordinal of every column that was removed.
+    over renames. `spent` is at least the ordinal of every column that was removed. `carried` is the version
+    to which stored records were brought last; what was admitted under an earlier one is brought to it too.
     """
 
     id: int
@@ -82,6 +83,7 @@ class Dataset:
     declared: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
     spent: int = 0
+    carried: int = 0
 
     @cached_property
     def by_name(self) -> Mapping[str, Column]:

@@ -68,6 +68,7 @@ def redeclare(dataset: Dataset, patch: object, limits: Limits | None = None) -> 
         retention=read_retention(given["retention"]) if "retention" in given else dataset.retention,
         declared=dataset.declared or given.get("schema") is not None or mode == "strict",
         spent=dataset.next_ordinal - 1,
+        carried=dataset.carried if leave else dataset.version + 1,
     )
     return ensure_checkable(changed, limits)
 

@@ -27,6 +27,9 @@ _TAKEN: Final = "23505"
 _UNSUPPORTED: Final = "0A000"
 """Among others: a prepared statement whose result has changed its type."""
 
+_GONE: Final = ("42703", "42P01")
+"""A column or a table that is not there: a dataset was brought to another form between two statements."""
+
 _NO_STATEMENT: Final = "26000"
 _IDLE_TOO_LONG: Final = "25P03"
 _LATER_CLASSES: Final = frozenset({"08", "40", "53", "57", "58"})
@@ -66,7 +69,7 @@ def verdicts() -> Iterator[None]:
 def lasting(error: BaseException | None) -> DBAPIError | psycopg.Error | None:
     """Return the error if, met again and again, it is no race but a fault: nothing that passes by itself."""
     original = error.orig if isinstance(error, DBAPIError) else error
-    if isinstance(original, psycopg.Error) and original.sqlstate in (_TAKEN, _UNSUPPORTED):
+    if isinstance(original, psycopg.Error) and original.sqlstate in (_TAKEN, _UNSUPPORTED, *_GONE):
         return error if isinstance(error, DBAPIError) else original
     return None
 
@@ -79,7 +82,7 @@ def _verdict(error: DBAPIError | psycopg.Error) -> Later | Never | None:
     said = _said(original)
     if state is None:
         return _without_state(original, said)
-    if state in (_LOCKED, _TAKEN) or state[:2] == "40":
+    if state in (_LOCKED, _TAKEN, *_GONE) or state[:2] == "40":
         return Contended(said)
     if state in (_NO_STATEMENT, _UNSUPPORTED):
         return Stale(said)

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 from sqlalchemy import Connection
 
-from rules.envelope import DatasetEnd, Delete, Envelope, Redrive, Write
+from rules.envelope import Barrier, DatasetEnd, Envelope, Redrive, Rewrite, Write
 from rules.errors import Later, Never
 from rules.fold import Outcome as Became
 from rules.fold import Present
@@ -29,6 +29,7 @@ from streams.agents.batch import Plan, Unfit, outcome, plan
 from streams.agents.bisect import FoundError, trial
 from streams.agents.partition import Seek
 from streams.agents.prepare import Placed, keys_wanted, prepare, records_of
+from streams.agents.rewriting import Made, Slices, finishing, rewritten
 from streams.agents.transaction import removing, writing
 from streams.awaiting import on_loop
 from streams.catalogue import Catalogue
@@ -63,8 +64,8 @@ class Persist:
     async def claim(self, partition: int) -> int:
         hold = self._setting.hold
         place = await claim(self._store, self._log, self.role, WRITES, partition, hold)
-        # a dataset's end may have been applied here by another process
-        await self._catalogue.renew()
+        # a dataset's end may have been applied here by another process, or its table brought to another form
+        await self._catalogue.catch_up()
         self._places[partition] = place
         self._receipts.passed(partition, place.next)
         return place.next
@@ -76,7 +77,7 @@ class Persist:
                 # before an event is appended: one that is told out of order hides those before it
                 raise Seek(self._places[partition].next)
             entry = batch[0][1].entries[0]
-            if isinstance(entry, Delete | DatasetEnd):
+            if isinstance(entry, Barrier):
                 outcomes = await self._apply_barrier(partition, first, entry)
             else:
                 outcomes = await self._apply_records(partition, first, after, batch)
@@ -163,7 +164,9 @@ class Persist:
             raise Later(f"the events were not appended: {error}") from error
         self._told[partition] = print_of_it
 
-    async def _apply_barrier(self, partition: int, first: int, entry: Delete | DatasetEnd) -> list[Outcome]:
+    async def _apply_barrier(self, partition: int, first: int, entry: Barrier) -> list[Outcome]:
+        if isinstance(entry, Rewrite):
+            return [await self._rewrite(partition, first, entry)]
         dataset = await self._catalogue.at_least(entry.dataset_id, entry.version)
         body = removing(dataset, partition, entry, first, self._log.partitions, self._setting)
         applied = await self._commit(partition, first, body)
@@ -171,6 +174,19 @@ class Persist:
             # it may have been deleted through another process, of which this one has not heard yet
             self._catalogue.forget(dataset)
         return [applied]
+
+    async def _rewrite(self, partition: int, first: int, entry: Rewrite) -> Outcome:
+        async def commit(made: Made) -> Outcome:
+            return await self._commit(partition, first, finishing(made, first, self._setting))
+
+        steps = Slices(self._store, self._places[partition], first)
+        try:
+            outcome = await rewritten(entry, steps, self._setting.limits, commit)
+        except Seek:
+            await self.claim(partition)
+            raise
+        await self._catalogue.renew()
+        return outcome
 
     async def _commit(
         self, partition: int, first: int, body: Callable[[Connection, Place], tuple[Place, T]]
@@ -206,7 +222,7 @@ def _batches(messages: Sequence[Message]) -> Iterator[list[tuple[Message, Envelo
     batch: list[tuple[Message, Envelope]] = []
     for message in messages:
         envelope = read_envelope(message.payload)
-        barrier = isinstance(envelope.entries[0], Delete | DatasetEnd)
+        barrier = isinstance(envelope.entries[0], Barrier)
         if barrier and batch:
             yield batch
             batch = []

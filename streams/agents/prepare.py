@@ -1,16 +1,18 @@
 """Entries of a batch brought into stored form, each with what is known of it so far."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
 from rules.envelope import PERSIST, Record, Redrive, Write
 from rules.errors import DATASET_GONE, Never
 from rules.fold import Applied, Present
+from rules.schema.carry import carried_on
 from rules.schema.dataset import Dataset
 from rules.schema.stored import record_key, stored_form
 
 Recorded = Write | Redrive
+Form = Callable[[Dataset, Sequence[Record]], tuple[list[Record], dict[int, Never]]]
 
 
 class Placed(Struct, frozen=True):
@@ -55,7 +57,7 @@ def prepare(
     """
     works = []
     seen = set(repeats)
-    to_store: dict[int, list[Work]] = {}
+    to_store: dict[tuple[int, bool], list[Work]] = {}
     for place in placed:
         entry = place.entry
         dataset = known.get(entry.dataset_id)
@@ -69,20 +71,21 @@ def prepare(
                 )
                 work.aside = dict.fromkeys(range(len(work.records)), gone)
             else:
-                to_store.setdefault(dataset.id, []).append(work)
+                early = entry.version < dataset.carried
+                to_store.setdefault((dataset.id, early), []).append(work)
         if isinstance(entry, Redrive) or entry.keyed:
             seen.add((entry.id, entry.part))
         works.append(work)
-    for mine in to_store.values():
-        _bring_into_form(mine)
+    for (_, early), mine in to_store.items():
+        _bring_into_form(mine, carried_on if early else stored_form)
     return works
 
 
-def _bring_into_form(works: Sequence[Work]) -> None:
+def _bring_into_form(works: Sequence[Work], form: Form) -> None:
     """Bring all records of one dataset into stored form at once: it goes by column, not by record."""
     dataset = works[0].dataset
     assert dataset is not None
-    records, bad = stored_form(dataset, [record for work in works for record in work.records])
+    records, bad = form(dataset, [record for work in works for record in work.records])
     start = 0
     for work in works:
         end = start + len(work.records)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from rules.condition.where import read_where
 from rules.envelope import DatasetEnd, Delete, Redrive
-from rules.errors import DATASET_GONE, RECORD_TOO_LARGE
+from rules.errors import DATASET_GONE, RECORD_TOO_LARGE, SCHEMA_CHANGED
 from rules.ids import run_and_counter
 from rules.limits import Limits
 from rules.quarantine import Failures, count
@@ -21,7 +21,7 @@ from streams.agents.batch import Plan
 from streams.agents.prepare import Work
 from streams.positions import Setting
 
-_INNOCENT: Final = (DATASET_GONE, RECORD_TOO_LARGE)
+_INNOCENT: Final = (DATASET_GONE, RECORD_TOO_LARGE, SCHEMA_CHANGED)
 
 
 def writing(

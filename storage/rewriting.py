@@ -1,0 +1,94 @@
+"""A dataset's rows brought to another version: a copy of its table, filled in slices, takes its place."""
+
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Connection, delete, func, select, tuple_
+
+from rules.envelope import ID_FIELD, TIME_FIELD
+from rules.fold import Present
+from rules.schema.dataset import Dataset
+from storage import datasets, tables
+from storage.mismatch import Mismatch
+from storage.quarantine import QUARANTINE
+from storage.rows import reader, to_columns
+from storage.sql import upsert
+from storage.tables import AT, ID, KEY, copy_of, physical, stored_columns, table_of
+from storage.views import drop_view, make_view
+
+SLICE: Final = 2_000
+"""Rows that are read, and written, in one transaction: others wait for it."""
+
+_PARAMETERS: Final = 30_000
+_ROWS: Final = 100
+
+
+class Slice(NamedTuple):
+    """Rows in the order of their keys, and the key behind which the next slice begins."""
+
+    rows: list[tuple[bytes, Present]]
+    after: bytes
+
+
+def begin(connection: Connection, new: Dataset, write_id: str) -> None:
+    """Make the copy, empty, and forget what an attempt before this set aside."""
+    connection.execute(delete(QUARANTINE).where(QUARANTINE.c.write_id == write_id))
+    tables.create_copy(connection, new)
+
+
+def slice_of(connection: Connection, old: Dataset, after: bytes, most: int = SLICE) -> Slice:
+    """Return the rows behind a key, at the most `most` of them."""
+    table, columns = table_of(old), stored_columns(old)
+    read = reader(old, columns, nulls=False)
+    shown = (table.c[name] for name in (KEY, ID, AT, *map(physical, columns)))
+    query = select(*shown).where(table.c[KEY] > after).order_by(table.c[KEY]).limit(most)
+    rows = []
+    for row in connection.execute(query):
+        record = read(row[1:])
+        record.pop(ID_FIELD)
+        record.pop(TIME_FIELD, None)
+        rows.append((bytes(row[0]), Present(row[1], row[2], record)))
+    return Slice(rows, rows[-1][0] if rows else after)
+
+
+def put(connection: Connection, new: Dataset, rows: Iterable[tuple[bytes, Present]]) -> None:
+    """Put rows into the copy; of those that have one key the one written last stays, be it here or there."""
+    newest: dict[bytes, Present] = {}
+    for key, row in rows:
+        before = newest.get(key)
+        if before is None or (before.at, before.id) < (row.at, row.id):
+            newest[key] = row
+    table = copy_of(new)
+    columns = to_columns(new, [row.record for row in newest.values()])
+    names = (KEY, ID, AT, *map(physical, stored_columns(new)))
+    own = ((key, row.id, row.at) for key, row in newest.items())
+    values = [
+        dict(zip(names, (*start, *rest), strict=True)) for start, *rest in zip(own, *columns, strict=True)
+    ]
+    most = max(1, min(_ROWS, _PARAMETERS // len(names)))
+    for start in range(0, len(values), most):
+        statement = upsert(connection, table).values(values[start : start + most])
+        theirs = statement.excluded
+        later = tuple_(theirs[AT], theirs[ID]) > tuple_(table.c[AT], table.c[ID])
+        changed: dict[Any, Any] = {name: theirs[name] for name in names if name != KEY}
+        connection.execute(statement.on_conflict_do_update(index_elements=[KEY], set_=changed, where=later))
+
+
+def count(connection: Connection, dataset: Dataset, most: int) -> int:
+    """Return how many rows a dataset has, at the most one more than `most`."""
+    some = select(table_of(dataset).c[ID]).limit(most + 1).subquery()
+    return int(connection.execute(select(func.count()).select_from(some)).scalar_one())
+
+
+def finish(connection: Connection, old: Dataset, new: Dataset) -> int:
+    """Put the copy and the new version in place; return how many rows the dataset has then.
+
+    Raises: Mismatch where `old` is not the version that is stored any more.
+    """
+    if not datasets.put_version(connection, old, new):
+        raise Mismatch
+    rows = connection.execute(select(func.count()).select_from(copy_of(new))).scalar_one()
+    drop_view(connection, old)
+    tables.put_copy(connection, new)
+    make_view(connection, new)
+    return int(rows)
