@@ -1,6 +1,6 @@
 """The catalogue: workspaces, datasets and their versions, changed by compare-and-set."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
@@ -199,10 +199,15 @@ def retired(connection: Connection) -> list[Dataset]:
     return [_dataset(row) for row in connection.execute(query).mappings()]
 
 
+def ended_of(connection: Connection, ids: Sequence[int], partition: int) -> set[int]:
+    """Return those of the datasets whose end has been applied in the partition."""
+    where = ENDED.c.dataset_id.in_(ids) & (ENDED.c.partition == partition)
+    return set(connection.execute(select(ENDED.c.dataset_id).where(where)).scalars()) if ids else set()
+
+
 def has_ended(connection: Connection, dataset_id: int, partition: int) -> bool:
     """Return whether the dataset's end has been applied in the partition."""
-    where = (ENDED.c.dataset_id == dataset_id) & (ENDED.c.partition == partition)
-    return connection.execute(select(ENDED.c.partition).where(where)).first() is not None
+    return bool(ended_of(connection, [dataset_id], partition))
 
 
 def _live(workspace: str, name: str) -> str:

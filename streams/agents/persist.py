@@ -59,6 +59,7 @@ class Persist:
         self._setting = setting
         self._meter = meter
         self._places: dict[int, Place] = {}
+        self._going_on: dict[int, set[int]] = {}
         self._told: dict[int, tuple[int, list[int]]] = {}
 
     async def claim(self, partition: int) -> int:
@@ -67,6 +68,7 @@ class Persist:
         # a dataset's end may have been applied here by another process, or its table brought to another form
         await self._catalogue.catch_up()
         self._places[partition] = place
+        self._going_on[partition] = set()
         self._receipts.passed(partition, place.next)
         return place.next
 
@@ -130,14 +132,22 @@ class Persist:
     async def _marks(
         self, partition: int, marked: Sequence[tuple[str, int]], ids: Sequence[int]
     ) -> tuple[set[tuple[str, int]], set[int]]:
-        gone = [i for i in ids if not self._catalogue.alive(i)]
-        if not marked and not gone:
+        """Return which parts were applied before, and which datasets have ended in the partition.
+
+        Ends are applied by whoever holds the partition, so a dataset that had not ended after the claim goes
+        on until this worker ends it. The catalogue can't tell: it may be older than the end.
+        """
+        going_on = self._going_on[partition]
+        unsure = [i for i in ids if i not in going_on]
+        if not marked and not unsure:
             return set(), set()
 
         def read(c: Connection) -> tuple[set[tuple[str, int]], set[int]]:
-            return writes.repeated(c, marked), {i for i in gone if datasets.has_ended(c, i, partition)}
+            return writes.repeated(c, marked), datasets.ended_of(c, unsure, partition)
 
-        return await on_loop(self._store.read(read))
+        repeats, ended = await on_loop(self._store.read(read))
+        going_on.update(i for i in unsure if i not in ended)
+        return repeats, ended
 
     async def _present(
         self, wanted: Mapping[int, tuple[Dataset, set[bytes]]]
@@ -170,9 +180,10 @@ class Persist:
         dataset = await self._catalogue.at_least(entry.dataset_id, entry.version)
         body = removing(dataset, partition, entry, first, self._log.partitions, self._setting)
         applied = await self._commit(partition, first, body)
-        if dataset is not None and isinstance(entry, DatasetEnd):
-            # it may have been deleted through another process, of which this one has not heard yet
-            self._catalogue.forget(dataset)
+        if isinstance(entry, DatasetEnd):
+            self._going_on[partition].discard(entry.dataset_id)
+            if dataset is not None:
+                self._catalogue.forget(dataset)
         return [applied]
 
     async def _rewrite(self, partition: int, first: int, entry: Rewrite) -> Outcome:

@@ -51,7 +51,7 @@ _counters = count(1)
 
 @dataclass
 class Floor:
-    """What the agents stand on; one partition is enough here."""
+    """What the agents stand on; they work on partition 0 of it."""
 
     data: Path
     log: EmbeddedLog
@@ -167,9 +167,10 @@ def a_write(
 
 
 @asynccontextmanager
-async def floor(data: Path) -> AsyncIterator[Floor]:
-    """Open a log of one partition and a database in `data`."""
+async def floor(data: Path, partitions: int = 1) -> AsyncIterator[Floor]:
+    """Open a log and a database in `data`."""
     clock = Clock()
     with database(data / "sluice.db") as store:
-        async with log_opened(data / "log", partitions=1, clock=lambda: clock() // 1_000_000) as log:
-            yield Floor(data, log, store, clock, Catalogue(store), Receipts(1, asking(store, log.identity)))
+        async with log_opened(data / "log", partitions=partitions, clock=lambda: clock() // 1_000_000) as log:
+            receipts = Receipts(partitions, asking(store, log.identity))
+            yield Floor(data, log, store, clock, Catalogue(store), receipts)
