@@ -4,6 +4,7 @@ It answers from memory while the database is down; a name it does not know is as
 """
 
 from collections.abc import Callable
+from typing import Final
 
 from sqlalchemy import Connection
 
@@ -14,6 +15,9 @@ from storage.revision import revisions
 from storage.store import Store
 from streams.awaiting import on_loop
 
+RETIRED: Final = 1_000
+"""Datasets that ended last: no reading from before an end takes as long as so many others."""
+
 
 class Catalogue:
     """Datasets by name and by id. Lives on one loop."""
@@ -22,7 +26,7 @@ class Catalogue:
         self._store = store
         self._by_name: dict[tuple[str, str], Dataset] = {}
         self._by_id: dict[int, Dataset] = {}
-        self._retired: set[int] = set()
+        self._retired: dict[int, None] = {}
         self._revision: int | None = None
 
     def known(self, workspace: str, name: str) -> Dataset | None:
@@ -52,7 +56,7 @@ class Catalogue:
         if dataset is None or dataset.version < version:
             dataset = await on_loop(self._store.read(lambda c: datasets.by_id(c, dataset_id)))
             if dataset is not None:
-                self._by_id[dataset.id] = dataset
+                self._by_id[dataset.id] = dataset = self._newer(dataset)
         return dataset
 
     def name_of(self, dataset_id: int) -> str | None:
@@ -67,14 +71,6 @@ class Catalogue:
             self.put(dataset)
         return dataset
 
-    def alive(self, dataset_id: int) -> bool:
-        """Return whether this process has no word that the dataset was deleted."""
-        dataset = self._by_id.get(dataset_id)
-        if dataset is None or dataset_id in self._retired:
-            return False
-        known = self.known(dataset.workspace, dataset.name)
-        return known is not None and known.id == dataset_id
-
     def put(self, dataset: Dataset) -> None:
         """Know this version, unless a later one is known."""
         known = self._by_id.get(dataset.id)
@@ -86,7 +82,9 @@ class Catalogue:
 
     def forget(self, dataset: Dataset) -> None:
         """The dataset does not answer to its name any more."""
-        self._retired.add(dataset.id)  # what was read before, and comes after, must not bring it back
+        self._retired[dataset.id] = None  # what was read before, and comes after, must not bring it back
+        if len(self._retired) > RETIRED:
+            del self._retired[next(iter(self._retired))]
         self._by_id.pop(dataset.id, None)
         self._unname(dataset)
 
@@ -106,13 +104,17 @@ class Catalogue:
             await self.renew()
 
     async def renew(self) -> None:
-        """Read all datasets that answer to a name anew."""
+        """Read all datasets that answer to a name anew, and forget all others."""
 
         def read(c: Connection) -> tuple[int, list[Dataset]]:
             return revisions(c)["datasets"], datasets.listing(c)
 
         self._revision, found = await on_loop(self._store.read(read))
-        alive = [dataset for dataset in found if dataset.id not in self._retired]
-        self._by_name = {(fold(d.workspace), d.folded): d for d in alive}
-        for dataset in alive:
-            self.put(dataset)
+        newest = [self._newer(dataset) for dataset in found if dataset.id not in self._retired]
+        self._by_id = {dataset.id: dataset for dataset in newest}
+        self._by_name = {(fold(d.workspace), d.folded): d for d in newest}
+
+    def _newer(self, dataset: Dataset) -> Dataset:
+        """Return the version known here where a change was made while this one was read."""
+        known = self._by_id.get(dataset.id)
+        return dataset if known is None or known.version < dataset.version else known
