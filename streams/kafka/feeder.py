@@ -26,7 +26,8 @@ from storage.offsets import Place
 from storage.store import Store
 from streams.agents.partition import Lost, Seek
 from streams.awaiting import on_loop
-from streams.log import Log, LogError
+from streams.kafka.outbox import MAX_MESSAGE_BYTES
+from streams.log import Log, LogAway, LogError
 from streams.positions import Hold, committed, take_over
 from streams.topics import ALERTS
 
@@ -37,6 +38,9 @@ TOGETHER: Final = 500
 TOGETHER_BYTES: Final = 1024 * 1024
 LOOK_EVERY: Final = 1.0
 """Seconds between looks at the store where nobody woke it: another process may have raised alerts."""
+
+LARGE: Final = ("event", "key", "message")
+"""Of an alert, what holds a record's values: left out in this order where it is too large."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -66,8 +70,10 @@ class Feeder:
                     more = await self.feed()
             except (Lost, Seek):
                 self._place = None  # another process feeds, or did: the row says how far
-            except (Later, LogError) as error:
+            except (Later, LogAway) as error:
                 logger.debug("Alerts wait to be appended: %s", error)
+            except LogError as error:
+                logger.warning("Alerts wait to be appended: %s", error, extra={"action": "log_away"})
             if not more:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_EVERY):
@@ -99,15 +105,28 @@ class Feeder:
         return True
 
     async def _append(self, told: Told) -> None:
-        alert = msgspec.Raw(told.body.encode())
         workspace = msgspec.json.decode(told.body, type=_Whose).workspace
-        value = {
-            "type": f"alert.{told.change}",
-            "id": told.id,
-            "timestamp": format_moment(told.at),
-            "data": alert,
-        }
-        await self._log.append(ALERTS, crc32(fold(workspace).encode()) % self._log.partitions, _encode(value))
+        await self._log.append(ALERTS, crc32(fold(workspace).encode()) % self._log.partitions, _message(told))
+
+
+def _message(told: Told) -> bytes:
+    """Return a notification as readers of the topic see it (topics.md).
+
+    The texts of a record may have six times their bytes as JSON, so an alert may be larger than any message.
+    """
+    word = {"type": f"alert.{told.change}", "id": told.id, "timestamp": format_moment(told.at)}
+    whole = _encode({**word, "data": msgspec.Raw(told.body.encode())})
+    if len(whole) <= MAX_MESSAGE_BYTES:
+        return whole
+    alert = msgspec.json.decode(told.body)
+    omitted: list[str] = []
+    for name in LARGE:
+        del alert[name]
+        omitted.append(name)
+        smaller = _encode({**word, "data": alert, "omitted": omitted})
+        if len(smaller) <= MAX_MESSAGE_BYTES:
+            break
+    return smaller
 
 
 class _Whose(msgspec.Struct):
