@@ -90,6 +90,7 @@ class PartitionTask:
         self._meter = meter
         self._position: int | None = None
         self._expected = 0
+        self._ours = False
         self._on_its_way: tuple[int, float] | None = None
         self._waiting: Chunk | None = None
         self._arrived = asyncio.Event()
@@ -110,11 +111,6 @@ class PartitionTask:
             self._position, self._on_its_way = begin, None  # it was lost on its way: read it again
         return self._position
 
-    @property
-    def idle(self) -> bool:
-        """Whether everything that was handed over is applied."""
-        return self._waiting is None and self._on_its_way is None and self._position == self._expected
-
     def fetched(self, next_offset: int) -> None:
         """Note that messages below `next_offset` are on their way to `give`."""
         assert self._position is not None, "only what is wanted is fetched"
@@ -128,6 +124,7 @@ class PartitionTask:
             if chunk.messages[0].offset == begin:
                 self._on_its_way = None
                 self._waiting = chunk
+                self._position = chunk.messages[-1].offset + 1  # less may come than was on its way
                 self._arrived.set()
 
     def refetch(self) -> None:
@@ -137,9 +134,9 @@ class PartitionTask:
             self._room()
 
     @property
-    def applied(self) -> int:
-        """The offset below which everything is applied, as far as this task knows."""
-        return self._expected
+    def applied(self) -> int | None:
+        """The offset below which everything is applied, as far as this task knows; None unless claimed."""
+        return self._expected if self._ours else None
 
     def fail(self, why: str) -> None:
         """Go on no further: what comes next can't be had."""
@@ -177,6 +174,8 @@ class PartitionTask:
             self._task = None
         self._position = None
         self._waiting = None
+        self._ours = False
+        self.claimed.set()  # nobody waits for it any more
 
     async def _run(self) -> None:
         try:
@@ -207,8 +206,10 @@ class PartitionTask:
                 self._astray = False
                 raise Lost
             chunk, self._waiting = self._waiting, None
-            if chunk is None or chunk.messages[0].offset != self._expected:
-                self._room()
+            if chunk is None:
+                continue
+            if chunk.messages[0].offset != self._expected:
+                self._go_on_at(self._expected)
                 continue
             self._breathing = True
             began = self._loop.time()
@@ -227,6 +228,7 @@ class PartitionTask:
         async for attempt in self._retrying():
             with attempt:
                 self._go_on_at(await self._step.claim(self.partition))
+        self._ours = True
         self.claimed.set()
 
     async def _apply(self, chunk: Chunk) -> None:

@@ -113,8 +113,13 @@ class Worker:
 
     async def claimed(self) -> None:
         """Wait until every partition is claimed (or has stopped, which `stopped` tells)."""
-        await self._running.wait()
-        await asyncio.gather(*(task.claimed.wait() for task in self._tasks.values()))
+        while True:
+            await self._running.wait()
+            waiting = [task for task in self._tasks.values() if not task.claimed.is_set()]
+            if not waiting:
+                return
+            # others may be assigned meanwhile
+            await asyncio.gather(*(task.claimed.wait() for task in waiting))
 
     @property
     def stopped(self) -> Mapping[int, str]:
@@ -133,13 +138,14 @@ class Worker:
     def applied(self, partition: int) -> int | None:
         """The offset below which the partition is applied, None where it is not claimed."""
         task = self._tasks.get(partition)
-        return task.applied if task is not None and task.claimed.is_set() else None
+        return None if task is None else task.applied
 
     async def assigned(self, partitions: Iterable[int]) -> None:
         """Begin with the partitions this worker did not have, let go of those it has no more.
 
         One that had stopped is begun anew: what stopped it may have gone with the worker that had it.
         """
+        self._running.clear()
         wanted = set(partitions)
         gone = [p for p, task in self._tasks.items() if p not in wanted or task.stopped is not None]
         await asyncio.gather(*(self._tasks.pop(p).end() for p in gone))

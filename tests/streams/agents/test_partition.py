@@ -19,8 +19,8 @@ async def test_what_is_given_is_applied_in_order() -> None:
     async with Told(step) as told:
         for _ in range(3):
             await eventually(lambda: told.give(2))
-        await eventually(lambda: step.applied == [7, 8, 9, 10, 11, 12])
-        assert told.task.idle
+        await eventually(lambda: told.task.applied == 13)
+        assert step.applied == [7, 8, 9, 10, 11, 12]
 
 
 async def test_later_is_tried_again_and_keeps_the_order() -> None:
@@ -151,6 +151,18 @@ async def test_a_partition_that_is_lost_and_claimed_again_goes_on_where_the_clai
         assert told.stopped == []
 
 
+async def test_where_less_came_than_was_on_its_way_the_rest_is_wanted_next() -> None:
+    step = ToldStep()
+    async with Told(step) as told:
+        whole = told.fetch(5)
+        assert whole is not None
+        told.task.give(Chunk(0, whole.messages[:2]))
+        await eventually(lambda: step.applied == [0, 1])
+        await eventually(lambda: told.task.wanted == 2)
+        assert told.give(3)
+        await eventually(lambda: step.applied == [0, 1, 2, 3, 4])
+
+
 async def test_what_a_rebalance_threw_away_is_wanted_again_at_once() -> None:
     step = ToldStep()
     async with Told(step) as told:
@@ -195,11 +207,11 @@ async def test_no_order_of_troubles_loses_doubles_or_reorders(plan: list[tuple[i
                 told.give(count)
                 step.gate.set()
             await eventually(partial(told.give, count))
-            await eventually(lambda: told.task.idle)
+            await eventually(lambda: told.task.wanted == told.task.applied)
             if not step.trouble:
                 assert step.applied == list(range(len(step.applied)))
         await eventually(lambda: told.give(1))
-        await eventually(lambda: told.task.idle)
+        await eventually(lambda: told.task.wanted == told.task.applied)
         assert step.applied == list(range(len(step.applied)))
 
 
