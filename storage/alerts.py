@@ -17,7 +17,6 @@ from storage.sql import (
     Serial,
     Where,
     from_text,
-    is_postgres,
     table,
     to_text,
     upsert,
@@ -270,20 +269,6 @@ def feed_place(connection: Connection, workspace: str, notification_id: str) -> 
     where = (NOTIFICATION.c.workspace == fold(workspace)) & (NOTIFICATION.c.id == notification_id)
     row = connection.execute(select(NOTIFICATION.c.xid, NOTIFICATION.c.seq).where(where)).first()
     return None if row is None else (row.xid, row.seq)
-
-
-def settle_restored(connection: Connection) -> None:
-    """Put what came from a backup of another server before all that this one will tell.
-
-    Transactions are numbered by the server: those of another one may lie in this one's future, and the
-    feed would wait for it.
-    """
-    if not is_postgres(connection):
-        return
-    now = connection.exec_driver_sql("SELECT pg_current_xact_id()::text::bigint").scalar_one()
-    newest = select(NOTIFICATION.c.xid).order_by(NOTIFICATION.c.seq.desc()).limit(1)
-    if (connection.execute(newest).scalar() or 0) > now:
-        connection.execute(update(NOTIFICATION).where(NOTIFICATION.c.xid > now).values(xid=0))
 
 
 def _alert(row: Row) -> Alert:

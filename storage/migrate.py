@@ -23,6 +23,7 @@ from storage import (
     tokens,
     writes,
 )
+from storage.restored import settle_restored
 from storage.sql import is_postgres
 
 MODULES: Final = (
@@ -64,9 +65,12 @@ def migrate(connection: Connection) -> None:
     """
     if is_postgres(connection):
         _prepare_postgres(connection)
-    if _version(connection) == HEAD:
-        alerts.settle_restored(connection)
-        return
+    if _version(connection) != HEAD:
+        _upgrade(connection)
+    settle_restored(connection)
+
+
+def _upgrade(connection: Connection) -> None:
     from alembic import command
     from alembic.config import Config
     from alembic.util.exc import CommandError

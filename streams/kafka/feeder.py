@@ -23,6 +23,7 @@ from rules.schema.moments import format_moment
 from storage import alerts, offsets
 from storage.alerts import Told
 from storage.offsets import Place
+from storage.restored import FEEDER
 from storage.store import Store
 from streams.agents.partition import Lost, Seek
 from streams.awaiting import on_loop
@@ -33,7 +34,6 @@ from streams.topics import ALERTS
 
 logger = logging.getLogger(__name__)
 
-ROLE: Final = "alerts"
 TOGETHER: Final = 500
 TOGETHER_BYTES: Final = 1024 * 1024
 LOOK_EVERY: Final = 1.0
@@ -85,7 +85,7 @@ class Feeder:
         Raises: Lost, Seek, Later, LogError: nothing is passed over then, some may be appended twice.
         """
         if self._place is None:
-            self._place = await take_over(self._store, self._log, ROLE, 0, self._hold, 0)
+            self._place = await take_over(self._store, self._log, FEEDER, 0, self._hold, 0)
         place = self._place
         _, *at = place.last
         told, _ = await on_loop(

@@ -11,7 +11,6 @@ from sqlalchemy import Connection, text
 from rules.errors import Later
 from rules.schema.declare import declare
 from storage import datasets
-from storage.alerts import NOTIFICATION
 from storage.migrate import DatabaseError, migrate
 from storage.postgres.engine import BadAddress, PostgresStore
 from tests.stage.patience import eventually_sync
@@ -226,16 +225,3 @@ def test_a_database_that_can_not_hold_every_text_is_refused_with_a_sentence() ->
             assert isinstance(store.write(migrate).exception(DEADLINE), DatabaseError)
     finally:
         run(server, "DROP DATABASE sluice_latin WITH (FORCE)")
-
-
-def test_what_a_backup_of_another_server_brought_does_not_hold_up_the_feed(
-    url: str, store: PostgresStore
-) -> None:
-    run(
-        url,
-        "INSERT INTO notification (xid, id, workspace, alert_id, change, at, body) "
-        f"VALUES ({2**60}, 'old', 'w', 'old', 'firing', 1, '{{}}')",
-    )
-    store.write(migrate).result(DEADLINE)
-    kept = store.read(lambda c: c.execute(NOTIFICATION.select()).mappings().one()["xid"])
-    assert kept.result(DEADLINE) == 0
