@@ -48,6 +48,7 @@ Action = Literal[
     "incarnation_raised",
     "store_lost",
     "store_back",
+    "view_dropped",
     "rule_pending",
     "rule_error",
     "delivery_failed",

@@ -11,7 +11,7 @@ from rules.schema.dataset import Column, ColumnType, Dataset
 from storage import tables
 from storage.revision import raise_revision
 from storage.sql import NEVER_AGAIN, Big, Row, Serial, from_text, table, to_text, upsert
-from storage.views import drop_view, make_view
+from storage.views import drop_view, grow_view, make_view
 
 
 class WorkspaceRow(SQLModel, table=True):
@@ -158,10 +158,13 @@ def rename(connection: Connection, old: Dataset, new: Dataset) -> bool:
 
 
 def _widen(connection: Connection, old: Dataset, new: Dataset) -> None:
-    if tables.missing(old, new) or tables.widened(connection, old, new):
+    if tables.widened(connection, old, new):  # no view may show a column whose type changes
         drop_view(connection, old)
         tables.widen(connection, old, new)
         make_view(connection, new)
+    elif tables.missing(old, new):
+        tables.widen(connection, old, new)
+        grow_view(connection, new)
 
 
 def retire(connection: Connection, dataset: Dataset) -> bool:

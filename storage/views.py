@@ -5,19 +5,33 @@ On SQLite it is called `workspace.dataset`. On PostgreSQL it is `dataset` in a s
 given by schema. Names are cut there at 63 bytes, so a longer one ends in a hash of the whole.
 """
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from typing import Final
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Table, text
 
 from rules.names import fold
 from rules.schema.dataset import ColumnType, Dataset
 from storage.sql import is_postgres
 from storage.tables import AT, ID, physical, stored_columns, table_of
 
+logger = logging.getLogger(__name__)
+
 LONGEST_NAME: Final = 63
 _KEPT: Final = 54
+
+_COLUMNS: Final = text(
+    "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(:view) AND attnum > 0 "
+    "AND NOT attisdropped ORDER BY attnum"
+)
+_BUILT_ON: Final = text(
+    "SELECT DISTINCT rule.ev_class::regclass::text FROM pg_depend AS need "
+    "JOIN pg_rewrite AS rule ON rule.oid = need.objid "
+    "WHERE need.classid = 'pg_rewrite'::regclass AND need.refobjid = to_regclass(:view) "
+    "AND rule.ev_class <> need.refobjid ORDER BY 1 LIMIT 20"
+)
 
 _MOMENT: Final = "TIMESTAMPTZ 'epoch' + {0} / 1000 * INTERVAL '1 microsecond'"
 
@@ -26,14 +40,46 @@ def make_view(connection: Connection, dataset: Dataset) -> None:
     """Make the dataset's view."""
     if is_postgres(connection):
         _run(connection, f"CREATE SCHEMA IF NOT EXISTS {_quoted(schema_name(dataset))}")
-    shown = ", ".join(f"{what} AS {_quoted(name)}" for name, what in _shown(connection, dataset))
-    table = table_of(dataset).name
-    _run(connection, f"CREATE VIEW {view_name(connection, dataset)} AS SELECT {shown} FROM {table}")  # noqa: S608
+    _define(connection, "CREATE VIEW", dataset, dict(_shown(connection, dataset)))
+
+
+def grow_view(connection: Connection, dataset: Dataset) -> None:
+    """Have the view show the columns that its table got.
+
+    On PostgreSQL they come behind those it had, so that what others have built on it stays.
+    """
+    shown = dict(_shown(connection, dataset))
+    if is_postgres(connection):
+        had = connection.execute(_COLUMNS, {"view": view_name(connection, dataset)}).scalars().all()
+        if had and shown.keys() >= set(had):
+            shown = {**{name: shown[name] for name in had}, **shown}
+            _define(connection, "CREATE OR REPLACE VIEW", dataset, shown)
+            return
+    drop_view(connection, dataset)
+    make_view(connection, dataset)
 
 
 def drop_view(connection: Connection, dataset: Dataset) -> None:
-    """Drop the dataset's view, if it is there."""
-    _run(connection, f"DROP VIEW IF EXISTS {view_name(connection, dataset)}")
+    """Drop the dataset's view, if it is there; on PostgreSQL with what others have built on it."""
+    view = view_name(connection, dataset)
+    if not is_postgres(connection):
+        _run(connection, f"DROP VIEW IF EXISTS {view}")
+        return
+    built = connection.execute(_BUILT_ON, {"view": view}).scalars().all()
+    _run(connection, f"DROP VIEW IF EXISTS {view} CASCADE")
+    if built:
+        logger.warning(
+            "Dropped with the view %s, which a change of its dataset does not leave as it was: %s, and what "
+            "is built on it. Make it anew if the dataset is still there.",
+            view, ", ".join(built),
+            extra={"action": "view_dropped"},
+        )  # fmt: skip
+
+
+def _define(connection: Connection, command: str, dataset: Dataset, shown: Mapping[str, str]) -> None:
+    columns = ", ".join(f"{what} AS {_quoted(name)}" for name, what in shown.items())
+    table = table_of(dataset).name
+    _run(connection, f"{command} {view_name(connection, dataset)} AS SELECT {columns} FROM {table}")  # noqa: S608
 
 
 def schema_name(dataset: Dataset) -> str:
