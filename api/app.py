@@ -125,7 +125,9 @@ def _rest(services: Services, vitals: Vitals) -> FastAPI:
 
     @app.exception_handler(Later)
     async def _later(_: Request, error: Later) -> Response:
-        return _response(problem(Problem(STORE_UNAVAILABLE, f"The database can't do this now: {error}.")))
+        return _response(
+            problem(Problem(STORE_UNAVAILABLE, f"The database can't do this now: {error.shown}."))
+        )
 
     @app.exception_handler(Never)
     async def _never(request: Request, error: Never) -> Response:

@@ -88,6 +88,7 @@ async def announced(services: Services, keep: Callable[[Connection], Rule]) -> R
     try:
         await services.announcer.announce(rule)
     except (LogError, Later) as error:
-        detail = f"The rule is kept as version {rule.version} and comes into force by itself: {error}."
+        why = error.shown if isinstance(error, Later) else error
+        detail = f"The rule is kept as version {rule.version} and comes into force by itself: {why}."
         raise Problem(PENDING, detail, extra={"version": rule.version}) from error
     return rule

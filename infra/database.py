@@ -43,6 +43,6 @@ def open_store(settings: Settings, part: Part, failed: Callable[[Exception], Non
             told=told,
         )
     except BadAddress as error:
-        raise WrongSetting(f"SLUICE_DATABASE is no address of a database: {error}.") from error
+        raise WrongSetting(f"SLUICE_DATABASE is no address of a database: {error}.") from None
     part.ok()
     return postgres

@@ -113,18 +113,19 @@ async def open_kafka(settings: Settings, lifecycle: Lifecycle, part: Part) -> Ca
     Raises: LogError, WrongSetting.
     """
     log = await KafkaLog.open(kafka_plan(settings))
-
-    def tell(wrong: str | None) -> None:
-        if wrong is None:
-            part.ok()
-        else:
-            part.failing(wrong)
-
-    log.watched_by(tell)
+    log.watched_by(partial(_shown, part))
     lifecycle.on_stop("log", log.close)
     part.ok()
     groups = _Groups(log, settings.session / SECOND, settings.heartbeat / SECOND)
     return Carrier(log, groups.source, groups.hold, shared=True)
+
+
+def _shown(part: Part, wrong: str | None) -> None:
+    if wrong is None:
+        part.ok()
+    else:
+        # what is said of Kafka names brokers, and /ready asks for no token
+        part.failing("Kafka does not answer; the log says why")
 
 
 def start_progress(

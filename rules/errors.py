@@ -175,6 +175,20 @@ class Problem(Exception):
 class Later(Exception):
     """The database can't do this now and can do it later: a lock, a lost connection, a full disk."""
 
+    @property
+    def shown(self) -> str:
+        """What a caller is told of it."""
+        return str(self)
+
+
+class Unreachable(Later):
+    """There is no way to the database now. Its text names hosts and users, so no caller is told it."""
+
+    @property
+    def shown(self) -> str:
+        """What a caller is told of it."""
+        return "it can't be reached"
+
 
 class Never(Exception):
     """The database refuses this value for good; `code` and the sentence say why."""

@@ -130,7 +130,7 @@ class Admission:
                     return admitted
                 await self._catalogue.reload(workspace, draft.dataset)
         except Later as error:
-            raise Problem(STORE_UNAVAILABLE, f"The catalogue can't be asked now: {error}.") from error
+            raise Problem(STORE_UNAVAILABLE, f"The catalogue can't be asked now: {error.shown}.") from error
         raise Problem(VERSION_CONFLICT, f"The dataset {draft.dataset!r} changes too often; try again.")
 
     async def _against(

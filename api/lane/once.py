@@ -119,7 +119,7 @@ def _same(found: Claim, mine: Keyed) -> Claim:
 
 
 def _down(error: Later) -> Problem:
-    return Problem(STORE_UNAVAILABLE, f"Writes with an Idempotency-Key need the database: {error}.")
+    return Problem(STORE_UNAVAILABLE, f"Writes with an Idempotency-Key need the database: {error.shown}.")
 
 
 def stored_before(claim: Claim, found: list[Outcome], reading: Reading) -> Written:

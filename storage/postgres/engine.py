@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, RootTransaction
 from sqlalchemy.exc import DBAPIError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random
 
-from rules.errors import Later
+from rules.errors import Later, Unreachable
 from storage.postgres.session import READ, WRITE, Address, engine
 from storage.postgres.verdicts import Contended, Stale, lasting, verdicts
 
@@ -26,8 +26,14 @@ TRIES: Final = 5
 PAUSE: Final = 0.05
 
 
+SHAPE: Final = (
+    "write postgresql://user:password@host:port/name, with what is not a letter or a digit in the name or "
+    "the password as % and two hex digits"
+)
+
+
 class BadAddress(Exception):
-    """The address is not one of a PostgreSQL database."""
+    """The address is not one of a PostgreSQL database; the message says how one is written."""
 
 
 class PostgresStore:
@@ -49,8 +55,8 @@ class PostgresStore:
     ) -> None:
         try:
             conninfo_to_dict(url)
-        except psycopg.ProgrammingError as error:
-            raise BadAddress(str(error).strip()) from error
+        except psycopg.ProgrammingError:
+            raise BadAddress(SHAPE) from None  # what is said of it repeats pieces of it, a password too
         self._writing = engine(Address(url, "sluice writes"), WRITE, writers, idle_ms)
         self._reading = engine(Address(url, "sluice reads"), READ, readers, idle_ms)
         self._writers = ThreadPoolExecutor(writers, thread_name_prefix="store-writer")
@@ -125,7 +131,7 @@ class PostgresStore:
             said = str(error.orig).strip().splitlines()
             self._reached(said[0] if said else "no connection")
             # whatever keeps us out (an address, a password, a server that starts) is for its operator to mend
-            raise Later(f"no connection to the database: {error.orig}") from error
+            raise Unreachable(f"no connection to the database: {error.orig}") from error
 
     def _reached(self, trouble: str | None) -> None:
         if self._trouble is (trouble is not None):
@@ -133,8 +139,8 @@ class PostgresStore:
         with self._lock:
             changed = self._trouble is not (trouble is not None)
             self._trouble = trouble is not None
-        if changed and self._told is not None:
-            self._told(trouble)
+            if changed and self._told is not None:
+                self._told(trouble)  # in here, or of two threads the earlier one may be heard last
 
 
 def _begun(connection: Connection) -> RootTransaction:

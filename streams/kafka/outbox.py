@@ -121,7 +121,7 @@ class Outbox:
                 f"Kafka did not answer in {patience:g} s" if isinstance(error, TimeoutError) else f"{error!r}"
             )
             self._sender.lost(producer, why)
-            return LogUnknown(f"An append to {self._name} came to no known end: {why}. It may land yet.")
+            return LogUnknown(f"An append to {self._name} came to no known end. It may land yet.")
         if told.offset < 0:
             # a repeat of its own that Kafka recognised and whose place it had forgotten
             return LogUnknown(f"Kafka has the append to {self._name} and does not say where.")

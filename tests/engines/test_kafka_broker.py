@@ -45,6 +45,7 @@ async def test_while_kafka_is_away_readiness_names_the_log_and_writes_are_refuse
             assert ready.status == 503
             assert ready.json["parts"]["log"]["ok"] is False
             assert "Kafka" in ready.json["parts"]["log"]["message"]
+            assert servers.rpartition(":")[2].encode() not in ready.body, "it tells nobody where Kafka is"
 
         await eventually(refused, DEADLINE)
         await asyncio.to_thread(kafka.up)

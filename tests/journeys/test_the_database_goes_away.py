@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from tests.stage.broker import Client, running_broker
 from tests.stage.patience import eventually
@@ -43,6 +44,7 @@ async def test_writes_are_taken_while_it_is_away_and_stored_once_it_is_back(tmp_
                 asked = await client.get(path)
                 assert (asked.status, asked.json["code"]) == (503, "store_unavailable")
                 assert asked.headers["Retry-After"]
+                assert str(conninfo_to_dict(url)["host"]).encode() not in asked.body
             assert (await client.get("/v1/data/w/d", token="sk_unknown")).status == 401
             new = await client.post("/v1/record/w/unknown", json={"n": 1})
             assert (new.status, new.json["code"]) == (503, "store_unavailable")

@@ -1,6 +1,7 @@
 """The store on PostgreSQL: connections that are lost, locks that are held, sessions that are bounded."""
 
 import threading
+import traceback
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
@@ -8,7 +9,7 @@ import psycopg
 import pytest
 from sqlalchemy import Connection, text
 
-from rules.errors import Later
+from rules.errors import Later, Unreachable
 from rules.schema.declare import declare
 from storage import datasets
 from storage.migrate import DatabaseError, migrate
@@ -81,13 +82,40 @@ def test_a_database_that_is_away_is_later_and_told_once_each_way(url: str) -> No
 def test_a_server_that_is_not_there_is_later() -> None:
     with closing(PostgresStore("postgresql://nobody@127.0.0.1:1/nothing")) as store:
         error = store.read(one).exception(DEADLINE)
-        assert isinstance(error, Later)
+        assert isinstance(error, Unreachable)
         assert "127.0.0.1" in str(error)
+        assert "127.0.0.1" not in error.shown
 
 
-def test_an_address_that_is_none_is_refused() -> None:
-    with pytest.raises(BadAddress):
-        PostgresStore("postgresql://h?nonsense=1")
+@pytest.mark.parametrize(
+    "address", ["postgresql://h?hidden=1", "postgresql://u:hidden%zz@h/db", "postgresql://[hidden/db"]
+)
+def test_an_address_that_is_none_is_refused_and_not_repeated(address: str) -> None:
+    with pytest.raises(BadAddress) as refused:
+        PostgresStore(address)
+    whole = "".join(traceback.format_exception(refused.value))
+    assert "postgresql://user:password@host" in str(refused.value)
+    assert "hidden" not in whole
+
+
+def test_of_two_threads_that_find_it_gone_and_back_the_later_one_is_heard_last() -> None:
+    told: list[str | None] = []
+    telling, back = threading.Event(), threading.Event()
+
+    def tell(trouble: str | None) -> None:
+        if trouble is not None:
+            telling.set()
+            back.wait(0.5)  # the other one tries to overtake
+        told.append(trouble)
+
+    with closing(PostgresStore("postgresql://nobody@127.0.0.1:1/nothing", told=tell)) as store:
+        lost = threading.Thread(target=store._reached, args=("lost",))
+        lost.start()
+        assert telling.wait(DEADLINE)
+        store._reached(None)
+        back.set()
+        lost.join(DEADLINE)
+    assert told == ["lost", None]
 
 
 def test_a_lock_that_is_held_is_later_and_what_waits_behind_goes_on(url: str, store: PostgresStore) -> None:
