@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
-from aiokafka.errors import KafkaError
+from aiokafka.errors import CommitFailedError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
 from faust.transport.consumer import Consumer as FaustConsumer
 from faust.transport.drivers import aiokafka as driver
@@ -95,11 +95,15 @@ class Thread(driver.AIOKafkaConsumerThread):
         if given_up is not None:
             raise given_up
 
-    async def tell(self, offsets: Mapping[TP, int], within: float) -> bool:
-        """Commit offsets; return whether Kafka took them. Never waits longer than that, never raises."""
-        return bool(await self.call_thread(self._tell, offsets, within))
+    async def tell(self, offsets: Mapping[TP, int], within: float) -> bool | None:
+        """Commit offsets; return whether Kafka took them, None where it did not say.
 
-    async def _tell(self, offsets: Mapping[TP, int], within: float) -> bool:
+        Never waits longer than that, never raises.
+        """
+        told: bool | None = await self.call_thread(self._tell, offsets, within)
+        return told
+
+    async def _tell(self, offsets: Mapping[TP, int], within: float) -> bool | None:
         consumer = self._ensure_consumer()
         mine = consumer.assignment()
         places = {TopicPartition(tp.topic, tp.partition): offset for tp, offset in offsets.items()}
@@ -111,7 +115,7 @@ class Thread(driver.AIOKafkaConsumerThread):
                 await consumer.commit(wanted)
         except (KafkaError, TimeoutError, OSError) as error:
             logger.debug("Kafka was not told how far partitions are applied: %s", error)
-            return False
+            return False if isinstance(error, CommitFailedError) else None
         return True
 
     def generation(self) -> int:
@@ -201,19 +205,19 @@ class Consumer(ChunkConsumer, driver.Consumer):
         self._acked.clear()
         self._acked_index.clear()
         places = {tp: self._intake.applied(tp.partition) for tp in self.assignment()}
-        return await self._thread.tell({tp: at for tp, at in places.items() if at is not None}, COMMIT)
+        told = await self._thread.tell({tp: at for tp, at in places.items() if at is not None}, COMMIT)
+        return told is True
 
-    async def _is_member(self, generation: int) -> bool:
-        """Return whether Kafka itself takes this worker for a member at this generation.
+    async def _is_member(self, generation: int) -> bool | None:
+        """Return whether Kafka itself takes this worker for a member at this generation; None: it is silent.
 
         Kafka checks the generation of a commit; the offset is the one there is anyway.
         """
         at = {tp: self._intake.applied(tp.partition) or 0 for tp in sorted(self.assignment())[:1]}
-        return (
-            self._thread.generation() == generation
-            and await self._thread.tell(at, self._hold.session)
-            and self._thread.generation() == generation
-        )
+        if self._thread.generation() != generation:
+            return False
+        told = await self._thread.tell(at, self._hold.session)
+        return told if self._thread.generation() == generation else False
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Nothing: Faust looks for fetches of aiokafka's, and there are none."""

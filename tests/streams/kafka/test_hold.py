@@ -1,44 +1,53 @@
 """A generation is proven only by a worker that answered all along: not by one that slept, or was put out."""
 
 import asyncio
+from collections.abc import Iterator
+from itertools import chain, repeat
 
 import pytest
 
+from rules.errors import Later
 from streams.agents.partition import Lost
 from streams.kafka.hold import GroupHold
 
+SESSION = 10.0
+HEARTBEAT = 1.0
+
 
 class Member:
-    """A group's answers: what the test says, and a clock's worth of them counted."""
+    """A group's answers, each with the seconds it took; a clock that counts them."""
 
-    def __init__(self, says: bool = True) -> None:
+    def __init__(self, says: Iterator[tuple[bool | None, float]]) -> None:
         self.says = says
-        self.asked = 0
+        self.now = 100.0
 
-    async def ask(self, generation: int) -> bool:
-        self.asked += 1
-        return self.says
+    def clock(self) -> float:
+        return self.now
 
+    async def ask(self, generation: int) -> bool | None:
+        said, took = next(self.says)
+        self.now += took
+        return said
 
-def hold(member: Member) -> GroupHold:
-    return GroupHold(session=0.1, heartbeat=0.01, generation=3, ask=member.ask)
+    async def proven(self) -> float:
+        """Have the generation proven, and return how long that took."""
+        begun = self.now
+        await GroupHold(SESSION, 0, 3, self.ask, self.clock).proven(3)
+        return self.now - begun
 
 
 async def test_who_answers_for_two_sessions_is_proven() -> None:
-    member = Member()
-    begun = asyncio.get_running_loop().time()
-    await hold(member).proven(3)
-    assert asyncio.get_running_loop().time() - begun >= 0.2
-    assert member.asked > 2
+    assert await Member(repeat((True, HEARTBEAT))).proven() == 2 * SESSION
 
 
 async def test_who_is_no_member_is_not() -> None:
     with pytest.raises(Lost):
-        await hold(Member(says=False)).proven(3)
+        await Member(repeat((False, HEARTBEAT))).proven()
 
 
 async def test_a_generation_that_passed_is_not() -> None:
-    held = hold(Member())
+    member = Member(repeat((True, HEARTBEAT)))
+    held = GroupHold(SESSION, 0, 3, member.ask, member.clock)
     proving = asyncio.create_task(held.proven(3))
     await asyncio.sleep(0)
     held.generation = 4
@@ -47,24 +56,28 @@ async def test_a_generation_that_passed_is_not() -> None:
 
 
 async def test_who_slept_a_session_long_begins_again() -> None:
-    member = Member()
-    held = hold(member)
-    slept = False
+    member = Member(chain(repeat((True, HEARTBEAT), 5), [(True, 1.5 * SESSION)], repeat((True, HEARTBEAT))))
+    assert await member.proven() == 5 * HEARTBEAT + 1.5 * SESSION + 2 * SESSION
 
-    async def sleepy(generation: int) -> bool:
-        nonlocal slept
-        if member.asked == 5 and not slept:
-            slept = True
-            await asyncio.sleep(0.15)
-        return await member.ask(generation)
 
-    held.ask = sleepy
-    begun = asyncio.get_running_loop().time()
-    await held.proven(3)
-    assert slept
-    assert asyncio.get_running_loop().time() - begun >= 0.15 + 0.2
+async def test_an_answer_that_did_not_come_is_neither_yes_nor_no() -> None:
+    answers: list[tuple[bool | None, float]] = [(True, 9 * HEARTBEAT), (None, HEARTBEAT / 2)]
+    assert await Member(chain(answers, repeat((True, HEARTBEAT / 2)))).proven() == 2 * SESSION
+    with pytest.raises(Lost):
+        await Member(iter([*answers, (False, 0.0)])).proven()
+
+
+async def test_while_kafka_is_away_nothing_is_proven_and_the_count_begins_again() -> None:
+    away = chain(repeat((True, HEARTBEAT), 15), repeat((None, HEARTBEAT), 12), repeat((True, HEARTBEAT)))
+    # the first answer after it ends the gap
+    assert await Member(away).proven() == 15 + 12 + HEARTBEAT + 2 * SESSION
+
+
+async def test_where_kafka_says_nothing_for_long_the_claim_is_tried_anew() -> None:
+    with pytest.raises(Later):
+        await Member(repeat((None, HEARTBEAT))).proven()
 
 
 async def test_nobody_is_proven_before_there_is_a_group() -> None:
     with pytest.raises(Lost):
-        await GroupHold(0.1, 0.01, 3).proven(3)
+        await GroupHold(SESSION, 0, 3).proven(3)
