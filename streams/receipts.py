@@ -17,7 +17,7 @@ from storage.writes import Outcome
 
 ASK_EVERY: Final = 0.25
 ASKED: Final = 1_000
-"""Writes that one question names at most: those that have waited longest."""
+"""Writes that one question names at most: those that were not asked for the longest."""
 
 
 class Told(NamedTuple):
@@ -134,6 +134,8 @@ class Receipts:
                     before = set(self._waiting)
             overdue = [write_id for write_id in self._waiting if write_id in before][:ASKED]
             before = set(self._waiting)
+            for write_id in overdue:  # to the end: those of a partition that stopped must not starve others
+                self._waiting[write_id] = self._waiting.pop(write_id)
             if not overdue and not self._held:
                 continue
             try:

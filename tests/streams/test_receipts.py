@@ -121,13 +121,25 @@ async def test_the_store_is_asked_for_all_who_wait_at_once_and_not_for_each() ->
 
 
 async def test_who_is_told_in_time_is_never_asked_for() -> None:
-    kept = Kept()
-    receipts = Receipts(1, kept)
-    for n in range(20):
+    asked: list[list[str]] = []
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def ask(write_ids: Sequence[str]) -> Told:
+        asked.append(list(write_ids))
+        begun.set()
+        await go_on.wait()
+        go_on.clear()
+        return Told([], [])
+
+    receipts = Receipts(1, ask)
+    receipts.expect("late", 1)
+    for n in range(1, 10):  # each waits from one question to the next
+        await asyncio.wait_for(begun.wait(), 10)
+        begun.clear()
+        receipts.stored(0, n, [outcome(str(n - 1))])
         receipts.expect(str(n), 1)
-        await asyncio.sleep(0.005)
-        receipts.stored(0, n + 1, [outcome(str(n))])
-    assert kept.asked == []
+        go_on.set()
+    assert asked == [["late"]] * 9
 
 
 async def test_a_lost_receipt_is_made_up_for_though_the_store_is_away_at_first() -> None:
@@ -152,6 +164,18 @@ async def test_a_question_names_a_bounded_number_of_writes(monkeypatch: pytest.M
     receipts = Receipts(1, kept)
     await asyncio.wait_for(asyncio.gather(*(receipts.expect(str(n), 1) for n in range(7))), 5)
     assert kept.asked == [["0", "1", "2"], ["3", "4", "5"], ["6"]]
+
+
+async def test_writes_that_are_never_stored_do_not_keep_others_from_being_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streams.receipts.ASKED", 3)
+    kept = Kept({"late"})
+    receipts = Receipts(1, kept)
+    for n in range(7):
+        receipts.expect(f"stuck{n}", 1)
+    assert await asyncio.wait_for(receipts.expect("late", 1), 5) == [outcome("late")]
+    assert len(kept.asked) <= 3
 
 
 async def test_word_of_another_process_has_the_store_asked_at_once_for_all_who_wait(
