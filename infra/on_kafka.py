@@ -114,6 +114,7 @@ async def open_kafka(settings: Settings, lifecycle: Lifecycle, part: Part) -> Ca
     """
     log = await KafkaLog.open(kafka_plan(settings))
     log.watched_by(partial(_shown, part))
+    log.on_failure(lambda error: lifecycle.fail(f"the log failed: {error}"))
     lifecycle.on_stop("log", log.close)
     part.ok()
     groups = _Groups(log, settings.session / SECOND, settings.heartbeat / SECOND)

@@ -24,10 +24,18 @@ PATIENCE: Final = 2.0
 
 
 class Ends:
-    """Starts, ends and sizes as last known. `changed` hears what is wrong, None once it is well."""
+    """Starts, ends and sizes as last known. `changed` hears what is wrong, None once it is well.
+
+    `watch` is given the task that asks, which must not end by itself.
+    """
 
     def __init__(
-        self, reader: Reader, names: Mapping[str, str], partitions: int, changed: Callable[[str | None], None]
+        self,
+        reader: Reader,
+        names: Mapping[str, str],
+        partitions: int,
+        changed: Callable[[str | None], None],
+        watch: Callable[[asyncio.Task[None]], None],
     ) -> None:
         self._reader = reader
         self._names = names
@@ -38,6 +46,7 @@ class Ends:
         self._sizes: dict[str, int] = dict.fromkeys(names, 0)
         self._watchers: dict[str, list[Callable[[int], None]]] = {topic: [] for topic in names}
         self._changed = changed
+        self._watch = watch
         self._asking: asyncio.Task[None] | None = None
         self._sooner = asyncio.Event()
 
@@ -57,6 +66,7 @@ class Ends:
                     raise
                 await asyncio.sleep(0.05)
         self._asking = asyncio.create_task(self._ask(), name="log-ends")
+        self._watch(self._asking)
 
     async def close(self) -> None:
         """Ask no more."""

@@ -65,9 +65,15 @@ class KafkaLog:
         self._names = {topic.name: identity.topic(plan.prefix, topic.name) for topic in plan.topics}
         self._trouble: dict[str, str] = {}
         self._tell: Callable[[str | None], None] = logger.debug
-        self._ends = Ends(reader, self._names, plan.partitions, partial(self._changed, "reading"))
+        self._failure: LogFailed | None = None
+        self._on_failure: list[Callable[[LogFailed], None]] = []
+        self._ends = Ends(
+            reader, self._names, plan.partitions, partial(self._changed, "reading"), self._watch_over
+        )
         self._senders = {
-            topic: Sender(plan.connection, plan.manner_of(topic), name, partial(self._changed, topic))
+            topic: Sender(
+                plan.connection, plan.manner_of(topic), name, partial(self._changed, topic), self._watch_over
+            )
             for topic, name in self._names.items()
         }
         self._outboxes = {
@@ -183,7 +189,11 @@ class KafkaLog:
         return self._ends.size(topic)
 
     def on_failure(self, callback: Callable[[LogFailed], None]) -> None:
-        """Never call it: what fails here is Kafka's, and Kafka comes back (`watched_by`)."""
+        """Call it where a task that keeps the log going dies; that Kafka is away is none (`watched_by`)."""
+        if self._failure is None:
+            self._on_failure.append(callback)
+        else:
+            callback(self._failure)
 
     async def close(self, deadline: float = _CLOSE_SECONDS) -> None:
         """Wait for what was appended, `deadline` seconds at most, and let go of the connections."""
@@ -220,6 +230,18 @@ class KafkaLog:
         if name is None or not 0 <= partition < self.partitions:
             raise _no_such(topic, partition)
         return name, partition
+
+    def _watch_over(self, task: asyncio.Task[None]) -> None:
+        task.add_done_callback(self._died)
+
+    def _died(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is None or self._failure is not None:
+            return
+        logger.error("%s died.", task.get_name(), exc_info=error, extra={"action": "task_died"})
+        self._failure = LogFailed(f"{task.get_name()} died of {error!r}")
+        for callback in self._on_failure:
+            callback(self._failure)
 
     def _changed(self, part: str, wrong: str | None) -> None:
         before = bool(self._trouble)

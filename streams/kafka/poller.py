@@ -25,11 +25,15 @@ class Poller:
         self._opening: asyncio.Task[None] | None = None
 
     def begin(self, wanted: Mapping[Place, int], most: int, wait: float) -> None:
-        """Ask every broker that is not asked yet for what it leads of these partitions."""
+        """Ask every broker that is not asked yet for what it leads of these partitions.
+
+        Raises: whatever the connections could not be made for, but that Kafka does not answer.
+        """
         if self._opening is None:
             self._opening = asyncio.create_task(self._open())
         if not self._opening.done():
             return
+        self._opening.result()
         by_leader: dict[int, dict[Place, int]] = defaultdict(dict)
         for place, offset in wanted.items():
             try:

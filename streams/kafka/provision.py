@@ -19,6 +19,7 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from streams.kafka.connection import Connection
 from streams.kafka.reader import SECONDS, Reader, away
+from streams.kafka.sender import end
 from streams.log import LogAway, LogDamaged, LogRefused
 
 REPLICAS: Final = 3
@@ -173,9 +174,9 @@ async def _propose(connection: Connection, topic: str, partitions: int) -> None:
     """Append a name. Where two processes do at once, the first one in the topic is the log's."""
     mine = {"format": _FORMAT, "identity": secrets.token_hex(6), "partitions": partitions}
     producer = AIOKafkaProducer(**connection.options(SECONDS), acks="all", enable_idempotence=True)
-    await producer.start()
     try:
         async with asyncio.timeout(SECONDS):
+            await producer.start()
             await producer.send_and_wait(topic, json.dumps(mine).encode(), partition=0)
     finally:
-        await producer.stop()
+        await end(producer)

@@ -41,15 +41,24 @@ class Manner:
 
 
 class Sender:
-    """Keeps one producer ready. `changed` is called with what is wrong, None once it is well."""
+    """Keeps one producer ready. `changed` is called with what is wrong, None once it is well.
+
+    `watch` is given the task that makes another one, which must not fail.
+    """
 
     def __init__(
-        self, connection: Connection, manner: Manner, topic: str, changed: Callable[[str | None], None]
+        self,
+        connection: Connection,
+        manner: Manner,
+        topic: str,
+        changed: Callable[[str | None], None],
+        watch: Callable[[asyncio.Task[None]], None],
     ) -> None:
         self.manner = manner
         self._connection = connection
         self._topic = topic
         self._changed = changed
+        self._watch = watch
         self._producer: AIOKafkaProducer | None = None
         self._making: asyncio.Task[None] | None = None
 
@@ -68,7 +77,8 @@ class Sender:
             return
         self._producer = None
         self._changed(f"{self._topic}: {why}")
-        self._making = asyncio.create_task(self._replace(producer))
+        self._making = asyncio.create_task(self._replace(producer), name=f"producer of {self._topic}")
+        self._watch(self._making)
 
     async def close(self) -> None:
         """End the producer; what it holds is unknown then."""
@@ -77,11 +87,11 @@ class Sender:
             await asyncio.gather(self._making, return_exceptions=True)
         producer, self._producer = self._producer, None
         if producer is not None:
-            await _end(producer)
+            await end(producer)
 
     async def _replace(self, producer: AIOKafkaProducer) -> None:
         # first the end, or what the old one still sends could come after what the new one did
-        await _end(producer)
+        await end(producer)
         while True:
             try:
                 producer = await self._made()
@@ -107,12 +117,12 @@ class Sender:
                 await producer.start()
                 await producer.partitions_for(self._topic)
         except BaseException:
-            await _end(producer)
+            await end(producer)
             raise
         return producer
 
 
-async def _end(producer: AIOKafkaProducer) -> None:
+async def end(producer: AIOKafkaProducer) -> None:
     """End a producer at once. Its own `stop` waits for the brokers (seen: over 15 s while they were down)."""
     producer._closed = True  # or it complains when it is collected
     task = producer._sender.sender_task
