@@ -14,7 +14,6 @@ from rules.errors import Later
 from storage import identity, offsets
 from storage.adoption import adopt as adopt_log
 from storage.sql import is_postgres
-from storage.sqlite.engine import StoreFailed
 from streams.awaiting import on_loop
 from streams.embedded.log import EmbeddedLog, LogPlan
 from streams.log import Log, LogError, LogLocked
@@ -80,7 +79,7 @@ async def _database(settings: Settings, log: Log, adopt: str | None) -> list[str
         elif adopt is not None:
             return [f"log: the log in {settings.data} is {log.identity}, not {adopt}; nothing was adopted."]
         return await on_loop(store.read(lambda c: _compare(c, log)))
-    except (Later, StoreFailed) as error:
+    except Later as error:
         return [f"database: it can't be read now: {error}."]
     finally:
         store.close()

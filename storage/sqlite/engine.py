@@ -64,7 +64,7 @@ class _Job:
 class SqliteStore:
     """`storage.store.Store` on the file `path`.
 
-    `on_failure` is called once, from the writing thread, when the disk failed in a way that leaves the
+    `on_failure` is called once, from any of its threads, when the disk failed in a way that leaves the
     process no honest way to go on; from then on every write is Later.
     """
 
@@ -75,6 +75,7 @@ class SqliteStore:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closed = False
         self._failure: StoreFailed | None = None
+        self._failing = threading.Lock()
         self._local = threading.local()
         self._opened: list[Engine] = []
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
@@ -112,8 +113,14 @@ class SqliteStore:
         if engine is None:
             engine = self._local.engine = _engine(lambda: _open_reader(self._path))
             self._opened.append(engine)
-        with verdicts(), engine.connect() as connection, connection.begin():
-            return body(connection)
+        try:
+            with verdicts(), engine.connect() as connection, connection.begin():
+                return body(connection)
+        except StoreFailed as failed:
+            if _number(failed.__cause__) == sqlite3.SQLITE_READONLY:
+                raise  # the body wanted to change something: its fault, not the disk's
+            self._failed(failed)
+            raise Later(f"the database failed: {failed}") from failed
 
     def _run(self) -> None:
         connection: Connection | None = None
@@ -196,10 +203,15 @@ class SqliteStore:
         for job in jobs:
             if not job.future.done():
                 job.future.set_exception(error if failed is None else Later(f"the database failed: {failed}"))
-        if failed is not None and self._failure is None:
-            self._failure = failed
-            if self._on_failure is not None:
-                self._on_failure(failed)
+        if failed is not None:
+            self._failed(failed)
+
+    def _failed(self, failed: StoreFailed) -> None:
+        with self._failing:
+            first = self._failure is None
+            self._failure = self._failure or failed
+        if first and self._on_failure is not None:
+            self._on_failure(failed)
 
 
 def _in_transaction(connection: Connection) -> bool:
@@ -255,6 +267,11 @@ def _open_reader(path: Path) -> sqlite3.Connection:
     return raw
 
 
+def _number(error: BaseException | None) -> int | None:
+    """Return SQLite's extended error code."""
+    return getattr(error.orig if isinstance(error, DBAPIError) else error, "sqlite_errorcode", None)
+
+
 @contextmanager
 def verdicts() -> Iterator[None]:
     """Turn the driver's errors into Later, Never or StoreFailed; leave everything else as it is."""
@@ -262,7 +279,7 @@ def verdicts() -> Iterator[None]:
         yield
     except (DBAPIError, sqlite3.Error) as error:
         original = error.orig if isinstance(error, DBAPIError) else error
-        number = getattr(original, "sqlite_errorcode", None)
+        number = _number(error)
         if number is None:
             raise
         primary = number & 0xFF

@@ -58,6 +58,32 @@ def test_nothing_is_committed_after_a_sync_that_failed(tmp_path: Path) -> None:
         store.close()
 
 
+def test_a_read_that_fails_ends_the_process_too_and_is_told_once(tmp_path: Path) -> None:
+    told: list[Exception] = []
+    store = SqliteStore(tmp_path / "failing.db", told.append)
+    try:
+        store.write(_nothing).result(5)
+        reads = [store.read(_fail) for _ in range(8)]
+        assert {type(read.exception(5)) for read in reads} == {Later}
+        assert isinstance(store.write(_nothing).exception(5), Later)
+        assert [type(one) for one in told] == [StoreFailed]
+    finally:
+        store.close()
+
+
+def test_a_reader_that_wants_to_write_is_at_fault_and_not_the_disk(tmp_path: Path) -> None:
+    told: list[Exception] = []
+    store = SqliteStore(tmp_path / "read.db", told.append)
+    try:
+        store.write(lambda c: c.exec_driver_sql("CREATE TABLE t (n)").close()).result(5)
+        writing = store.read(lambda c: c.exec_driver_sql("INSERT INTO t VALUES (1)").close())
+        assert isinstance(writing.exception(5), StoreFailed)
+        store.write(_nothing).result(5)
+        assert told == []
+    finally:
+        store.close()
+
+
 @pytest.mark.parametrize(
     ("name", "verdict"),
     [
