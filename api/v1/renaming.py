@@ -50,9 +50,9 @@ async def rename(services: Services, old: Dataset, name: str) -> Renamed:
         for rule in moved:
             await services.announcer.announce(rule)
     except (LogError, Later) as error:
-        raise Problem(
-            PENDING, f"The dataset is called {new.name!r} now; its rules follow by themselves: {error}."
-        ) from error
+        why = error.shown if isinstance(error, Later) else error
+        detail = f"The dataset is called {new.name!r} now; its rules follow by themselves: {why}."
+        raise Problem(PENDING, detail) from error
     return Renamed(new, moved)
 
 

@@ -23,7 +23,7 @@ from rules.envelope import Happened, Origin, Record, RuleChange, Word
 from rules.names import fold
 from rules.signals import Meter
 from storage import offsets, rules
-from storage.offsets import Place
+from storage.offsets import NotHere, Place
 from storage.store import Store
 from streams.agents.partition import Seek
 from streams.agents.raising import Match, raise_alerts
@@ -212,7 +212,9 @@ class Judge:
         due_at = self._setting.clock()
 
         def transaction(c: Connection) -> list[Notification]:
-            offsets.lock(c, before, before.next)
+            stored = offsets.lock(c, before, before.next)
+            if stored.last != before.last:  # within a message: a commit before was not heard of
+                raise NotHere(stored.next)
             told = raise_alerts(c, piece.matches, due_at)
             for rule in piece.changes:
                 rules.put_in_force(c, before.log, before.partition, rule)

@@ -2,17 +2,20 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from rules.envelope import EVENT, Handling, Happened, Origin
+from rules.errors import Later
 from rules.ids import alert_id, canonical_key
 from rules.schema.dataset import Dataset
 from storage import datasets
 from storage.offsets import Token
 from streams.agents.judge import Judge, Slice
-from streams.agents.partition import Lost
+from streams.agents.partition import Lost, Seek
 from streams.awaiting import on_loop
+from streams.positions import committed
 from streams.topics import EVENTS
 from streams.wire import encode, join, read_word
 from tests.stage.patience import eventually
@@ -188,6 +191,32 @@ async def test_a_judge_that_ends_between_two_slices_loses_and_doubles_nothing(
         break
     alerts = await here.judged()
     assert sorted(alert.event["n"] for alert in alerts) == [*range(31, 40), 41, 42]
+
+
+async def test_a_slice_whose_commit_was_not_heard_of_is_judged_no_second_time(
+    here: Floor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.agents.judge.TOGETHER", 2)
+    await here.rule(**HOT)
+    await here.judged()
+    dataset, persist = await here.dataset(), await here.persist()
+    await here.written(a_write(dataset, [{"id": f"k{n}", "n": n} for n in range(31, 36)]))
+    await persist.apply(0, await here.messages())
+    judge, messages = await here.judge(), await here.messages(EVENTS, 1)
+
+    async def unheard(future: Any) -> None:
+        await committed(future)
+        raise Later("the connection was lost after the commit")
+
+    with monkeypatch.context() as patched, pytest.raises(Later):
+        patched.setattr("streams.agents.judge.committed", unheard)
+        await judge.apply(0, messages)
+    with pytest.raises(Seek) as seek:
+        await judge.apply(0, messages)
+    assert seek.value.next == 1, "it stands within that message"
+    await driven(judge, messages)
+    assert sorted(alert.event["n"] for alert in await here.judged()) == [31, 32, 33, 34, 35]
+    assert len(here.raised) == 2, "of three slices one was not told of"
 
 
 async def test_published_only_records_are_judged(here: Floor) -> None:
