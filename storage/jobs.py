@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 import msgspec
-from sqlalchemy import BigInteger, Connection, Index, delete, func, insert, select, update
+from sqlalchemy import BigInteger, Connection, Index, delete, func, insert, select, tuple_, update
 from sqlmodel import Field, SQLModel
 
 from rules.job import ENDED, Definition, Invalid, Job, Progress, State
@@ -20,8 +20,8 @@ LEASE: Final = 20 * 1_000_000_000
 """Nanoseconds after which a job whose owner was not heard of may be taken over."""
 
 
-STEP: Final = 10
-"""Jobs that are forgotten in one transaction: each may have a hundred thousand sentences."""
+STEP: Final = 2_000
+"""Rows that are forgotten in one transaction: a job may have a hundred thousand sentences."""
 
 
 class JobRow(SQLModel, table=True):
@@ -204,11 +204,26 @@ def drop_bytes(c: Connection, before: int) -> int:
 
 
 def prune(c: Connection, before: int) -> int:
-    """Forget jobs that ended before this time (ns): one step of it; return how many went."""
+    """Forget jobs that ended before this time (ns): one step of it; return how many rows went.
+
+    A job goes with the last of the sentences about its records.
+    """
     query = select(JOB.c.number).where(JOB.c.ended_at < before).order_by(JOB.c.number).limit(STEP)
-    old = list(c.execute(query).scalars())
-    c.execute(delete(INVALID).where(INVALID.c.job.in_(old)))
-    return c.execute(delete(JOB).where(JOB.c.number.in_(old))).rowcount
+    left = STEP
+    for number in list(c.execute(query).scalars()):
+        left -= _forget_first(c, number, left)
+        if left <= 0:
+            break  # it may have more of them
+        left -= c.execute(delete(JOB).where(JOB.c.number == number)).rowcount
+    return STEP - left
+
+
+def _forget_first(c: Connection, number: int, most: int) -> int:
+    place = (INVALID.c.source, INVALID.c.position, INVALID.c.nth)
+    mine = INVALID.c.job == number
+    stop = c.execute(select(*place).where(mine).order_by(*place).offset(most).limit(1)).first()
+    first = mine if stop is None else mine & (tuple_(*place) < tuple_(*stop))
+    return c.execute(delete(INVALID).where(first)).rowcount
 
 
 def _job(row: Row) -> Job:

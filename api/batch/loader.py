@@ -46,6 +46,8 @@ BYTES_KEPT: Final = 24 * 3600 * SECOND
 """How long the bytes of a job that failed or was cancelled stay for a retry."""
 
 JOBS_KEPT: Final = 7 * 24 * 3600 * SECOND
+PRUNES: Final = 100
+"""Steps in which jobs are forgotten, each time; what is left goes the next time."""
 
 
 class Loader:
@@ -257,7 +259,9 @@ class Loader:
         store = self._parts.store
         kept = 0 if self._disk_is_low() else BYTES_KEPT
         await on_loop(store.write(lambda c: jobs.drop_bytes(c, now - kept)))
-        await on_loop(store.write(lambda c: jobs.prune(c, now - JOBS_KEPT)))
+        for _ in range(PRUNES):
+            if not await on_loop(store.write(lambda c: jobs.prune(c, now - JOBS_KEPT))):
+                break
         await self._uploads.trim(await on_loop(store.read(jobs.held)), now)
         self._parts.meter.gauge("loads_open", await on_loop(store.read(jobs.count_open)))
 

@@ -1,8 +1,10 @@
 """Jobs as they are kept: changed by whoever knows them as they are, listed, held, forgotten."""
 
 from dataclasses import replace
+from functools import partial
 
 import msgspec
+import pytest
 
 from api.batch.loads import Wanted, new_job
 from rules.job import ENDED, Definition, Invalid, Job, Line, Source, State, may_follow, said
@@ -25,6 +27,10 @@ def changed(store: Store, old: Job, **to: object) -> Job | None:
 
 def found(store: Store, job: Job) -> Job | None:
     return store.read(lambda c: jobs.find(c, job.id)).result(5)
+
+
+def sentences(store: Store, job: Job) -> int:
+    return store.read(lambda c: jobs.count_invalid(c, job)).result(5)
 
 
 def test_a_job_comes_back_as_it_was_kept(store: Store) -> None:
@@ -85,9 +91,30 @@ def test_sentences_about_records_are_kept_once_and_forgotten_with_their_job(stor
     assert store.read(lambda c: jobs.invalid(c, job, 10)).result(5) == rows[::-1]
     changed(store, job, status=State.ERROR, ended_at=NOW)
     assert store.write(lambda c: jobs.prune(c, NOW)).result(5) == 0
-    assert store.write(lambda c: jobs.prune(c, NOW + 1)).result(5) == 1
+    assert store.write(lambda c: jobs.prune(c, NOW + 1)).result(5) == 3, "two sentences and the job"
     assert store.read(lambda c: jobs.count_invalid(c, job)).result(5) == 0
     assert found(store, job) is None
+
+
+def test_what_is_long_past_is_forgotten_in_steps_and_a_job_with_the_last_of_its_sentences(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "STEP", 10)
+    old, young = [kept(store) for _ in range(3)], kept(store)
+    for job, count in zip((*old, young), (25, 0, 10, 3), strict=True):
+        rows = [Invalid(n // 10, n % 10 // 2, n % 2, "/a", "wrong_type", "no") for n in range(count)]
+        store.write(partial(jobs.keep_invalid, job=job, rows=rows)).result(5)
+        changed(store, job, status=State.ERROR, ended_at=NOW if job is not young else NOW + 1)
+    sizes = [sentences(store, job) for job in (*old, young)]
+    assert sizes[0] > 2 * 10
+    went = []
+    while step := store.write(lambda c: jobs.prune(c, NOW + 1)).result(5):
+        went.append(step)
+        assert all(found(store, job) for job in old if sentences(store, job))
+    assert max(went) <= 10
+    assert sum(went) == sum(sizes[:3]) + 3
+    assert [found(store, job) is None for job in (*old, young)] == [True, True, True, False]
+    assert sentences(store, young) == sizes[3]
 
 
 def test_jobs_of_a_workspace_are_listed_newest_first(store: Store) -> None:
