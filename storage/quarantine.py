@@ -50,6 +50,14 @@ class Quarantined(NamedTuple):
     id: int = 0
 
 
+class SetAside(NamedTuple):
+    """Which record of a write was set aside, and why."""
+
+    position: int
+    code: str
+    message: str
+
+
 def keep(connection: Connection, records: list[Quarantined]) -> None:
     """Set the records aside."""
     if records:
@@ -59,14 +67,6 @@ def keep(connection: Connection, records: list[Quarantined]) -> None:
         connection.execute(insert(QUARANTINE), rows)
 
 
-def listing(c: Connection, workspace: str, dataset: str | None, after: int, limit: int) -> list[Quarantined]:
-    """Return what is set aside in a workspace or a dataset, oldest first, beyond the id `after`."""
-    query = select(QUARANTINE).where((QUARANTINE.c.workspace == fold(workspace)) & (QUARANTINE.c.id > after))
-    rows = c.execute(query.order_by(QUARANTINE.c.id)).mappings()
-    kept = (row for row in rows if dataset is None or fold(row["dataset"]) == fold(dataset))
-    return [_read(row) for row, _ in zip(kept, range(limit), strict=False)]
-
-
 def find(connection: Connection, workspace: str, quarantine_id: int) -> Quarantined | None:
     """Return one record, if it is still set aside."""
     where = (QUARANTINE.c.workspace == fold(workspace)) & (QUARANTINE.c.id == quarantine_id)
@@ -74,10 +74,11 @@ def find(connection: Connection, workspace: str, quarantine_id: int) -> Quaranti
     return None if row is None else _read(row)
 
 
-def of_write(connection: Connection, write_id: str) -> list[Quarantined]:
-    """Return the records of a write that are set aside, by their index in it."""
-    query = select(QUARANTINE).where(QUARANTINE.c.write_id == write_id).order_by(QUARANTINE.c.position)
-    return [_read(row) for row in connection.execute(query.limit(1000)).mappings()]
+def of_write(connection: Connection, write_id: str) -> list[SetAside]:
+    """Return which records of a write are set aside, and why, by their index in it; 1,000 at most."""
+    query = select(QUARANTINE.c.position, QUARANTINE.c.code, QUARANTINE.c.message)
+    mine = query.where(QUARANTINE.c.write_id == write_id).order_by(QUARANTINE.c.position)
+    return [SetAside(*row) for row in connection.execute(mine.limit(1000))]
 
 
 def aside(connection: Connection, record_ids: list[str]) -> set[str]:

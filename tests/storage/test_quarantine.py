@@ -2,7 +2,8 @@
 
 import pytest
 
-from storage.quarantine import Quarantined, drop, find, keep, listing, of_write
+from storage.aside import batch
+from storage.quarantine import Quarantined, drop, find, keep, of_write
 from storage.store import Store
 
 
@@ -18,7 +19,7 @@ def kept(store: Store, *records: Quarantined) -> None:
 def listed(
     store: Store, workspace: str, dataset: str | None = None, after: int = 0, limit: int = 100
 ) -> list[Quarantined]:
-    return store.read(lambda c: listing(c, workspace, dataset, after, limit)).result(5)
+    return store.read(lambda c: batch(c, workspace, dataset, after, limit, 10**6)).result(5).records
 
 
 def test_a_record_comes_back_as_it_was_set_aside(store: Store) -> None:
@@ -60,7 +61,7 @@ def test_a_record_of_another_workspace_is_not_found(store: Store) -> None:
 def test_the_records_of_a_write_are_told_by_their_index(store: Store) -> None:
     kept(store, aside(9), aside(2), aside(5, write="w2"))
     told = store.read(lambda c: of_write(c, "w1")).result(5)
-    assert [one.position for one in told] == [2, 9]
+    assert told == [(2, "wrong_type", "no"), (9, "wrong_type", "no")]
 
 
 def test_dropping_is_once(store: Store) -> None:

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import inspect
 
-from storage import quarantine
+from storage.aside import batch
 from tests.api.v1.asking import QUOTES, declared, quote, written
 from tests.stage.house import House, house
 from tests.stage.patience import eventually
@@ -228,7 +228,7 @@ async def test_every_accepted_record_around_a_deletion_is_stored_or_in_quarantin
     assert (await here.client.delete(f"/v1/datasets/{w}/d")).status == 200
     assert set(await asyncio.gather(*writing)) == {202}
     await written(here.client, w, "d", {"n": 1000})
-    aside = read(here.data, lambda c: quarantine.listing(c, w, "d", 0, 1000))
+    aside = read(here.data, lambda c: batch(c, w, "d", 0, 1000, 10**9)).records
     assert {one.code for one in aside} <= {"dataset_gone"}
     kept = {record["n"] for record in here.stored(w, "d")}
     assert not kept & {one.record["n"] for one in aside}

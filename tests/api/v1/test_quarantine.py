@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from rules.envelope import EVENT, PERSIST, Origin
 from storage import quarantine
+from storage.aside import batch
 from storage.quarantine import Quarantined
 from tests.api.v1.asking import declared, quote, written
 from tests.stage.house import House, house
@@ -43,7 +44,7 @@ def put_aside(here: House, workspace: str, dataset: str, *records: dict[str, Any
         for index, record in enumerate(records)
     ]
     write(here.data, lambda c: quarantine.keep(c, kept))
-    listed = read(here.data, lambda c: quarantine.listing(c, workspace, dataset, 0, 10_000))
+    listed = read(here.data, lambda c: batch(c, workspace, dataset, 0, 10_000, 10**9)).records
     return [one.id for one in listed[-len(records) :]]
 
 

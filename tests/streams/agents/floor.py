@@ -15,9 +15,10 @@ from rules.limits import Limits
 from rules.schema.dataset import Dataset
 from rules.schema.declare import declare
 from rules.signals import SilentMeter
-from storage import alerts, datasets, rules
+from storage import alerts, aside, datasets, rules
 from storage.alerts import Wanted
 from storage.offsets import Token
+from storage.quarantine import Quarantined
 from storage.store import Store
 from streams.agents.judge import Judge
 from streams.agents.partition import Seek
@@ -117,6 +118,11 @@ class Floor:
         await driven(judge, await self.messages(EVENTS))
         listed = await on_loop(self.store.read(lambda c: alerts.listing(c, Wanted("w", limit=1_000))))
         return sorted(listed.alerts, key=lambda alert: alert.position)
+
+    async def aside(self) -> list[Quarantined]:
+        """Return what was set aside."""
+        found = await on_loop(self.store.read(lambda c: aside.batch(c, "w", None, 0, 1_000, 10**9)))
+        return found.records
 
     def rows(self, name: str = "d") -> list[Record]:
         """Return the records of a dataset."""

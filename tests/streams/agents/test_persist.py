@@ -5,7 +5,7 @@ import pytest
 from rules.envelope import EVENT, PERSIST, DatasetEnd, Delete, Handling, Redrive
 from rules.errors import Halt, Later
 from rules.quarantine import TooManyError
-from storage import datasets, quarantine, writes
+from storage import datasets, writes
 from storage.offsets import Token
 from streams.agents.partition import Lost, Seek
 from streams.awaiting import on_loop
@@ -17,8 +17,7 @@ from tests.streams.agents.floor import Floor, a_write, driven, told
 
 async def aside(here: Floor) -> list[tuple[str, int, str]]:
     """Return (writeId, index, code) of what was set aside."""
-    found = await on_loop(here.store.read(lambda c: quarantine.listing(c, "w", None, 0, 1_000)))
-    return [(one.write_id, one.position, one.code) for one in found]
+    return [(one.write_id, one.position, one.code) for one in await here.aside()]
 
 
 async def test_records_are_stored_their_events_told_and_their_outcomes_kept(here: Floor) -> None:
@@ -252,7 +251,7 @@ async def test_a_redrive_stores_once_under_its_first_id_and_leaves_the_quarantin
     dataset, persist = await here.dataset(), await here.persist()
     await here.written(a_write(dataset, [{"id": "b", "n": "x"}]))
     await persist.apply(0, await here.messages())
-    (kept,) = await on_loop(here.store.read(lambda c: quarantine.listing(c, "w", "d", 0, 9)))
+    (kept,) = await here.aside()
     again = Redrive(
         f"redrive:{kept.id}", "w", "d", dataset.id, dataset.version, 5, kept.id, kept.record_id,
         PERSIST | EVENT, int(Handling.IGNORE), {"id": "b", "n": 1},

@@ -6,10 +6,10 @@ import pytest
 
 from rules.envelope import DatasetEnd
 from rules.schema.dataset import Dataset
-from storage import aside, datasets, tables
+from storage import datasets, tables
 from streams.awaiting import on_loop
 from streams.catalogue import Catalogue
-from tests.streams.agents.floor import KEYED, Floor, a_write, floor, told
+from tests.streams.agents.floor import KEYED, a_write, floor, told
 
 SPREAD = {**KEYED, "partitionBy": ["id"]}
 UNKEYED = {"schema": KEYED["schema"], "mode": "evolve"}
@@ -17,12 +17,6 @@ UNKEYED = {"schema": KEYED["schema"], "mode": "evolve"}
 
 def end_of(dataset: Dataset) -> DatasetEnd:
     return DatasetEnd(a_write(None, []).id, "w", "d", dataset.id, dataset.version, 1)
-
-
-async def set_aside(here: Floor) -> set[str]:
-    """Return the codes of what was set aside."""
-    found = await on_loop(here.store.read(lambda c: aside.batch(c, "w", None, 0, 1_000, 10**6)))
-    return {one.code for one in found.records}
 
 
 @pytest.mark.parametrize("declared", [KEYED, UNKEYED, SPREAD])
@@ -45,7 +39,7 @@ async def test_records_behind_an_end_that_another_process_asked_for_are_set_asid
             persist = await here.persist()
         await here.written(a_write(dataset, [{"id": "b"}]))
         await persist.apply(0, await here.messages(start=1 if chunks == "one" else 2))
-        assert await set_aside(here) == {"dataset_gone"}
+        assert {one.code for one in await here.aside()} == {"dataset_gone"}
         assert [record["id"] for one in await told(here) for record in one.records] == ["a"]
 
 
@@ -58,4 +52,4 @@ async def test_a_dataset_that_ended_elsewhere_takes_records_until_its_end_is_her
         await persist.apply(0, await here.messages())
         count = f"SELECT count(*) FROM {tables.table_of(dataset).name}"
         assert await on_loop(here.store.read(lambda c: c.exec_driver_sql(count).scalar())) == 1
-        assert await set_aside(here) == set()
+        assert await here.aside() == []

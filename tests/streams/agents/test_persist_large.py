@@ -5,9 +5,7 @@ from dataclasses import replace
 from rules.envelope import Handling
 from rules.limits import Limits
 from rules.signals import SilentMeter
-from storage import quarantine
 from streams.agents.persist import Persist
-from streams.awaiting import on_loop
 from tests.streams.agents.floor import Floor, a_write, told
 
 SCHEMA = {
@@ -38,7 +36,7 @@ async def test_a_merge_that_grows_too_large_is_set_aside_and_the_row_stays_as_it
     await persist.apply(0, await here.messages())
     (row,) = here.rows()
     assert (row["a"], row["b"]) == ("x" * 600, "small")
-    (aside,) = await on_loop(here.store.read(lambda c: quarantine.listing(c, "w", None, 0, 10)))
+    (aside,) = await here.aside()
     assert (aside.code, aside.position, aside.record) == ("record_too_large", 0, {"id": "k", "b": "y" * 600})
     assert [record.get("b") for one in await told(here) for record in one.records] == [None, "small"]
 
@@ -51,5 +49,4 @@ async def test_hundreds_of_merges_that_grow_too_large_do_not_stop_a_partition(he
     await here.written(a_write(dataset, [{"id": "after"}]))
     await persist.apply(0, await here.messages())
     assert sorted(row["id"] for row in here.rows()) == ["after", "k"]
-    aside = await on_loop(here.store.read(lambda c: quarantine.listing(c, "w", None, 0, 1_000)))
-    assert len(aside) == 400
+    assert len(await here.aside()) == 400
