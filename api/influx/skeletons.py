@@ -1,9 +1,9 @@
 """Skeletons: one compiled pattern a shape of line, for bodies that are regular, as those of clients are.
 
-A pattern knows a line's names and types and leaves its values open, but only where they are plain: names
-and tags without a backslash, texts without a backslash or a line feed, one space where spaces may be.
-Whatever a pattern takes the strict parser takes too, with the same result; whatever it does not take says
-nothing. Patterns are kept by how the line begins, a bounded number of them.
+A pattern knows a line's names and types and leaves its values open, but only where they are plain: tags and
+names (but the measurement's) without a backslash, texts without a backslash or a line feed, one space where
+spaces may be. Whatever a pattern takes the strict parser takes too, with the same result; whatever it does
+not take says nothing. Patterns are kept by how the line begins, a bounded number of them.
 """
 
 import re
@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Any, Final, NamedTuple
 
+from api.influx.strict import MEASUREMENT, unescape_name
 from rules.schema.dataset import ColumnType
 from rules.schema.points import Shape
 from rules.schema.values import MAX_INTEGER, MAX_UNSIGNED, MIN_INTEGER
@@ -78,11 +79,14 @@ class Skeleton(NamedTuple):
 
 
 def head_of(line: str) -> str:
-    """Return how a line begins, up to its first comma or space: lines of one skeleton begin alike."""
+    """Return how a line begins: its measurement as it is written. Lines of one skeleton begin alike."""
     comma = line.find(",")
     space = line.find(" ")
     if comma < 0 or -1 < space < comma:
         comma = space
+    if comma > 0 and line[comma - 1] == "\\":
+        name = MEASUREMENT.match(line)
+        return line if name is None else name[0]
     return line if comma < 0 else line[:comma]
 
 
@@ -112,7 +116,7 @@ class Skeletons:
         if (
             not names
             or names > NAMES
-            or head != shape.measurement
+            or unescape_name(r"\1", head) != shape.measurement
             or not all(map(_plain, (*shape.tags, *shape.fields)))
         ):
             return 0
@@ -126,16 +130,16 @@ class Skeletons:
             known = self._by_head.setdefault(head, [])
             if any(skeleton.shape == shape for skeleton in known):
                 return 0
-            known.insert(0, skeleton_of(shape))
+            known.insert(0, skeleton_of(shape, head))
             del known[TRIED:]
             if len(self._by_head) > KEPT:
                 self._by_head.popitem(last=False)
         return names + _EACH
 
 
-def skeleton_of(shape: Shape) -> Skeleton:
-    """Return the skeleton of a shape whose names need no escape."""
-    parts = ["^", re.escape(shape.measurement)]
+def skeleton_of(shape: Shape, head: str) -> Skeleton:
+    """Return the skeleton of a shape whose lines begin so, and whose tags and fields need no escape."""
+    parts = ["^", re.escape(head)]
     parts += (f",{re.escape(tag)}={_TAG}" for tag in shape.tags)
     fields = (
         f"{re.escape(name)}={_OPEN[kind]}" for name, kind in zip(shape.fields, shape.types, strict=True)

@@ -18,7 +18,7 @@ from rules.schema.points import Shape
 from rules.schema.values import MAX_INTEGER, MAX_UNSIGNED, MIN_INTEGER
 
 _SPACES: Final = re.compile(r" *+")
-_MEASUREMENT: Final = re.compile(r"(?:[^\x00-\x20\x7f,\\]|\\++[^\\\x00-\x1f\x7f])++")
+MEASUREMENT: Final = re.compile(r"(?:[^\x00-\x20\x7f,\\]|\\++[^\\\x00-\x1f\x7f])++")
 _KEY: Final = re.compile(r"(?:[^\x00-\x20\x7f,=\\]|\\++[^\\\x00-\x1f\x7f])++")
 _TEXT: Final = re.compile(r'"((?:[^"\\]|\\.)*+)"', re.DOTALL)
 _BARE: Final = re.compile(r"[^ ,\r\n]*+")
@@ -39,7 +39,7 @@ _BOOLEANS: Final = {
     **dict.fromkeys(("f", "F", "false", "False", "FALSE"), False),
 }
 
-_unescape_name = re.compile(r"\\([, ])").sub
+unescape_name = re.compile(r"\\([, ])").sub
 _unescape_key = re.compile(r"\\([,= ])").sub
 _unescape_text = re.compile(r'\\(["\\])').sub
 
@@ -91,7 +91,7 @@ def read_line(text: str, start: int, scale: int) -> tuple[Point | None, int]:
 
 
 def _point(text: str, at: int, scale: int) -> tuple[Point, int]:
-    name = _MEASUREMENT.match(text, at)
+    name = MEASUREMENT.match(text, at)
     if name is None:
         raise _Wrong(at, "a measurement is missing" if text[at] == "," else _odd(text, at, "a measurement"))
     at = name.end()
@@ -104,7 +104,7 @@ def _point(text: str, at: int, scale: int) -> tuple[Point, int]:
         tags[key] = value
     at = _gap(text, at, "fields are missing")
     fields: dict[str, tuple[ColumnType, Any]] = {}
-    first_line = text.find("\n", at) if '"' in text else -1
+    begun = at
     while True:
         key, at = _key(text, at, "field key")
         if not text.startswith("=", at):
@@ -115,10 +115,10 @@ def _point(text: str, at: int, scale: int) -> tuple[Point, int]:
         if not text.startswith(",", at):
             break
         at += 1
-    behind = -1 < first_line < at
+    behind = text.find("\n", begun, at) >= 0
     time, at = _time(text, at, scale, behind)
     shape = Shape(
-        _unescape_name(r"\1", name[0]),
+        unescape_name(r"\1", name[0]),
         tuple(tags),
         tuple(fields),
         tuple(kind for kind, _ in fields.values()),

@@ -133,11 +133,15 @@ def lines(draw: st.DrawFn) -> str:
 
 
 REGULAR = st.integers(0, 50).map(lambda n: f"cpu,host=h{n} v={n}.5,n={n}i {n}")
+ESCAPED = st.tuples(st.sampled_from(["a\\ b", "a\\,b", "a\\", "a\\\\ b"]), st.integers(0, 50)).map(
+    lambda of: f"{of[0]},host=h v={of[1]}.5 {of[1]}"
+)
 SAME = st.tuples(NUMBERS, NUMBERS, TIMES).map(lambda of: f"cpu,host=h v={of[0]},n={of[1]}{of[2]}")
 ODD = st.sampled_from(
     ['s,host=a t="x', 's,host=a t="x"', 'cpu,host=h v=1.5,n=1i "', "# a comment", "", " ", "bad"]
 )
-BODIES = st.lists(st.one_of(REGULAR, REGULAR, SAME, lines(), ODD), min_size=1, max_size=14).map("\n".join)
+LINES = st.one_of(REGULAR, REGULAR, ESCAPED, SAME, lines(), ODD)
+BODIES = st.lists(LINES, min_size=1, max_size=14).map("\n".join)
 
 
 def by_line(text: str) -> tuple[dict[int, Point], list[int]]:

@@ -1,9 +1,12 @@
 """Where a bad line ends, and what is said of it."""
 
+from typing import Any, Final, SupportsIndex
+
 import pytest
 
 from api.influx.recognise import recognise
-from api.influx.skeletons import Skeletons
+from api.influx.skeletons import Skeletons, head_of
+from api.influx.strict import read_line
 from rules.limits import Limits
 
 
@@ -63,3 +66,49 @@ def test_lines_within_the_text_of_a_good_line_are_no_points() -> None:
 )
 def test_what_is_wrong_is_said_with_the_column(line: str, said: str) -> None:
     assert read(f"a v=1\n{line}\nb v=1") == ([(0, "a"), (2, "b")], [(1, said)])
+
+
+class Watched(str):
+    """A text that counts the characters which searches in it go over."""
+
+    looked_at = 0
+
+    def find(self, sub: str, start: Any = None, end: Any = None) -> int:
+        begin, until = start or 0, len(self) if end is None else end
+        found = super().find(sub, begin, until)
+        self.looked_at += (until if found < 0 else found + len(sub)) - begin
+        return found
+
+    def __contains__(self, sub: Any) -> bool:
+        return self.find(sub) >= 0
+
+    def count(self, sub: str, start: SupportsIndex | None = None, end: SupportsIndex | None = None) -> int:
+        begin, until = int(start or 0), len(self) if end is None else int(end)
+        self.looked_at += until - begin
+        return super().count(sub, begin, until)
+
+
+ODD_LINES: Final = ("a\\ b f=1 1\n", 'a,t\\ t=1 f=1,g="x" 1\n', 'a f="x\ny" 1\n', "a f=1 1\n")
+
+
+@pytest.mark.parametrize("behind", ["", 'z f="x"\n'])
+@pytest.mark.parametrize("line", ODD_LINES)
+def test_a_line_that_is_read_strictly_is_all_that_is_looked_at(line: str, behind: str) -> None:
+    def looked_at(lines: int) -> int:
+        text = Watched(line * lines + behind)
+        at = 0
+        while at < len(text):
+            _, at = read_line(text, at, 1)
+        return text.looked_at
+
+    assert looked_at(2_000) <= 2 * looked_at(1_000) <= 2 * 1_001 * len(line)
+
+
+@pytest.mark.parametrize("measurement", ["a\\ b", "a\\,b", "a\\ b\\,c\\ d"])
+def test_a_measurement_with_an_escape_gets_a_pattern(measurement: str) -> None:
+    known = Skeletons()
+    body = "".join(f"{measurement},t=x f={number} {number}\n" for number in range(3))
+    found = recognise(body.encode(), 1, 0, known, Limits())
+    (skeleton,) = known.of(head_of(body))
+    assert skeleton.pattern.findall(body) == [("x", str(number), str(number)) for number in range(3)]
+    assert {block.shape.measurement for block in found.blocks} == {measurement.replace("\\", "")}
