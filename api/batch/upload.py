@@ -1,7 +1,7 @@
 """The bytes of a load, cut into the log as they come: durable before the answer, never whole in memory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from hashlib import blake2b
 from itertools import count
@@ -12,7 +12,7 @@ from msgspec import Struct
 from api.entry.answer import Receive
 from api.entry.body import GoneError, next_piece
 from api.entry.inflating import Inflating
-from api.entry.inflight import Held, Inflight
+from api.entry.inflight import Inflight
 from api.entry.pressure import Pressure
 from rules.errors import BODY_TOO_LARGE, LOG_UNAVAILABLE, OVERLOADED, Problem
 from rules.limits import KB
@@ -26,6 +26,7 @@ LEAST: Final = 64 * KB
 LONGEST: Final = 5 * 3600
 KEPT: Final = 6 * 3600
 """Seconds that one body may take, and that its bytes stay where other processes may be receiving it."""
+_UNBOUNDED: Final = 2**63
 
 PATIENCE: Final = 30.0
 ASK_EVERY: Final = 0.05
@@ -59,10 +60,11 @@ class Uploads:
         self._floors: dict[int, tuple[int, int]] = {}
 
     @asynccontextmanager
-    async def begin(self, workspace: str) -> AsyncIterator["Upload"]:
+    async def begin(self, workspace: str, *, held: bool = False) -> AsyncIterator["Upload"]:
         """Open an upload; what it wrote is not trimmed before the context is left.
 
-        Raises: Problem(overloaded, disk_low, stopping).
+        `held`: its bytes are held by the caller, who has them whole. To hold them here too would be to wait
+        for oneself. Raises: Problem(overloaded, disk_low, stopping).
         """
         self._pressure.check(workspace, ())
         if len(self._floors) >= self._places:
@@ -70,26 +72,13 @@ class Uploads:
         number = next(self._next)
         partition = number % self._log.partitions
         self._floors[number] = (partition, self._log.bounds(UPLOADS, partition)[1])
-        upload = Upload(self._log, self._room, self._pressure, workspace, partition, self._most)
+        room = Inflight(_UNBOUNDED) if held else self._room
+        upload = Upload(self._log, room, self._pressure, workspace, partition, self._most)
         try:
             yield upload
         finally:
             upload.let_go()
             del self._floors[number]
-
-    async def reserve(self, workspace: str, size: int) -> Held:
-        """Return room for a body that is read whole, once there is some: all of it, where it takes more.
-
-        Raises: Problem(overloaded).
-        """
-        held = self._room.hold(workspace, 0)
-        await take(held, min(size, self._room.most))
-        return held
-
-    @staticmethod
-    def unbounded() -> Held:
-        """Return what a body that has its room already is held by."""
-        return Inflight(2**63).hold("", 0)
 
     async def trim(self, held: Mapping[int, int], now: int) -> int:
         """Drop what is below the offsets that jobs hold, by partition, and below what is being received.
@@ -157,10 +146,10 @@ class Upload:
                 BODY_TOO_LARGE, f"The upload took more than {LONGEST // 3600} hours. Send it in parts."
             )
         self._digest.update(piece)
-        if not _room_for(self._held, len(piece)):
+        if not _room_for(self._held.add, len(piece)):
             if len(self._buffer) >= LEAST:
                 await self._flush(len(self._buffer))
-            await take(self._held, len(piece))
+            await take(self._held.add, len(piece))
         self._buffer += piece
         while len(self._buffer) >= CHUNK:
             await self._flush(CHUNK)
@@ -193,7 +182,7 @@ class Upload:
         self._pending.add_done_callback(lambda _: rest.release())
         self._held = self._room.hold(self._workspace, 0)
         if self._buffer:
-            await take(self._held, len(self._buffer))
+            await take(self._held.add, len(self._buffer))
 
     async def _settle(self) -> None:
         if self._pending is None:
@@ -219,21 +208,21 @@ class Upload:
         )
 
 
-def _room_for(held: Held, size: int) -> bool:
+def _room_for(hold: Callable[[int], None], size: int) -> bool:
     try:
-        held.add(size)
+        hold(size)
     except Problem:
         return False
     return True
 
 
-async def take(held: Held, size: int) -> None:
-    """Hold more bytes, once there is room for them.
+async def take(hold: Callable[[int], None], size: int) -> None:
+    """Hold more bytes (`Held.add`, `Reserved.reserve`), once there is room for them.
 
     Raises: Problem(overloaded) after half a minute.
     """
     deadline = asyncio.get_running_loop().time() + PATIENCE
-    while not _room_for(held, size):
+    while not _room_for(hold, size):
         if asyncio.get_running_loop().time() > deadline:
             raise Problem(OVERLOADED, f"For {PATIENCE:g} s there was no room for more bytes of loads.")
         await asyncio.sleep(ASK_EVERY)

@@ -45,13 +45,17 @@ class Inflight:
                 "be in flight (SLUICE_MAX_INFLIGHT). Send it in parts.",
             )
 
+    def reserving(self, workspace: str) -> "Reserved":
+        """Return what a workspace's body is held by whose room is taken before it comes; none is yet."""
+        return Reserved(self, fold(workspace))
+
     def _take(self, workspace: str, size: int, own: int) -> None:
         self._fits(own + size)
         mine = self._by_workspace.get(workspace, 0) + size
-        if self._total + size > self._most:
-            raise Problem(OVERLOADED, f"{self._total} bytes of writes are in flight; {self._most} may be.")
+        if self._total + size > self.most:
+            raise Problem(OVERLOADED, f"{self._total} bytes of writes are in flight; {self.most} may be.")
         # a single request may always be as large as the limits of a body allow, alone
-        if mine > self._most // 2 and mine > own + size:
+        if mine > self.most // 2 and mine > own + size:
             raise Problem(
                 OVERLOADED,
                 f"The workspace has {mine - size} bytes of writes in flight, half of what all may have.",
@@ -99,3 +103,31 @@ class Held:
         if self._size:
             size, self._size = self._size, 0
             self._inflight._give_back(self._workspace, size)
+
+
+class Reserved(Held):
+    """Bytes that one request holds, some of them before they come: what comes takes from those first."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self, inflight: Inflight, workspace: str) -> None:
+        super().__init__(inflight, workspace)
+        self._left = 0
+
+    def reserve(self, size: int) -> None:
+        """Hold bytes that are yet to come, as many as all may hold at the most.
+
+        Raises: Problem(overloaded).
+        """
+        size = min(size, self._inflight.most)
+        super().add(size)
+        self._left += size
+
+    def add(self, size: int) -> None:
+        """Hold more, as far as it is more than was reserved.
+
+        Raises: Problem(overloaded).
+        """
+        there = min(size, self._left)
+        super().add(size - there)
+        self._left -= there

@@ -8,7 +8,7 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 
 from api.batch.loads import Wanted
-from api.batch.upload import CHUNK, Upload
+from api.batch.upload import CHUNK, Upload, take
 from api.decode.records import words_of
 from api.described import IDEMPOTENCY_KEY, Words, answers, extra
 from api.entry.body import receive_body
@@ -19,6 +19,7 @@ from api.v1.render import reply
 from rules.envelope import Handling
 from rules.errors import BAD_JSON, BAD_PARAMETER, BAD_REQUEST, DATASET_NOT_FOUND, Problem
 from rules.job import Definition, Source
+from rules.limits import MB, Limits
 from rules.names import DEFAULT_WORKSPACE, dataset_name, workspace_name
 from rules.token import Token, may
 
@@ -26,6 +27,10 @@ router = APIRouter(tags=["qrvey"])
 
 MEMBERS: Final = 100
 """Members that a body of the older form may have."""
+
+UNTOLD: Final = MB
+SHRUNK: Final = 20
+"""Bytes that a body of unknown length is expected to have, and how many times its length a compressed one."""
 
 _METHODS: Final = {"upsert": Handling.MERGE, "replace": Handling.REPLACE}
 _JOB: Final = "825ec7a0-1f48-11ee-9c29-5f7a08107b15"
@@ -103,31 +108,31 @@ async def _post(request: Request, *, older: bool) -> Response:
     loads.quota.check(token.id)
     await loads.room()
     headers = dict(request.scope["headers"])
-    most = limits.wire_bytes
-    room = await loads.uploads.reserve(home, _expected(headers, most))
-    held = loads.uploads.unbounded()
+    held = services.inflight.reserving(home)
+    await take(held.reserve, _expected(headers, limits))
     try:
-        body = await receive_body(request.receive, headers, held, most, most)
+        body = await receive_body(request.receive, headers, held, limits.wire_bytes, limits.body_bytes)
         members = [await _member(services, token, home, each) for each in _read(body, older=older)]
         workspace = _single_workspace(members, home)
         key = keyed(asked(request, token, params), workspace, body, limits)
-        async with loads.uploads.begin(workspace) as upload:
+        async with loads.uploads.begin(workspace, held=True) as upload:
             sources = [await _source(upload, member) for member in members]
             definition = Definition(upload.partition, sources)
             title = ",".join(dict.fromkeys(member.name for member in members))[:256]
             job = await loads.make(Wanted(workspace, definition, title), key, services.clock())
     finally:
-        room.release()
+        held.release()
     loads.quota.spend(token.id, 0, len(body))
     return reply({"jobId": str(uuid.UUID(job.id))}, headers=params.ignored)
 
 
-def _expected(headers: Mapping[bytes, bytes], most: int) -> int:
-    """Return the bytes that a body may come to have in memory."""
-    declared = headers.get(b"content-length", b"")
-    if headers.get(b"content-encoding") is not None or not declared.isdigit():
-        return most
-    return min(int(declared), most)
+def _expected(headers: Mapping[bytes, bytes], limits: Limits) -> int:
+    """Return the bytes that a body may be expected to have in memory; where it has more, it takes more."""
+    given = headers.get(b"content-length", b"")
+    declared = int(given) if given.isdigit() else 0
+    if given.isdigit() and headers.get(b"content-encoding") is None:
+        return min(declared, limits.wire_bytes)
+    return min(max(UNTOLD, declared * SHRUNK), limits.body_bytes)
 
 
 def _read(body: bytes, *, older: bool) -> Sequence[Posted]:
@@ -149,7 +154,7 @@ async def _member(services: Services, token: Token, home: str, posted: Posted) -
     name = posted.dataset_id if posted.dataset_id is not None else posted.metadata_id
     if not isinstance(name, str) or not name:
         raise Problem(BAD_REQUEST, "datasetId must be the dataset's name, alone or as workspace.dataset.")
-    if not bytes(posted.data).lstrip()[:1] == b"[":
+    if bytes(memoryview(posted.data)[:1]) != b"[":
         raise Problem(BAD_REQUEST, "data must be an array of records.")
     handling = _METHODS.get(posted.method) if isinstance(posted.method, str) else None
     if handling is None:

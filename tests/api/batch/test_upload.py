@@ -106,11 +106,24 @@ async def test_who_waits_too_long_for_room_is_told_so(tmp_path: Path, monkeypatc
     monkeypatch.setattr(upload_module, "PATIENCE", 0.05)
     async with logged(tmp_path) as log:
         to = uploads(log, room=MB)
-        held = await to.reserve("w", MB)
-        with pytest.raises(Problem, match="overloaded"):
-            await to.reserve("v", MB)
-        held.release()
-        (await to.reserve("v", MB)).release()
+        async with to.begin("w") as first, to.begin("v") as second:
+            await first.add(b"x" * (CHUNK - 1))
+            await second.add(b"x" * (CHUNK - 1))
+            async with to.begin("u") as third:
+                with pytest.raises(Problem, match="overloaded"):
+                    await third.add(b"xxx")
+                first.let_go()
+                await third.add(b"xxx")
+
+
+async def test_bytes_that_the_caller_holds_wait_for_nobody(tmp_path: Path) -> None:
+    async with logged(tmp_path) as log:
+        to = uploads(log, room=MB)
+        async with to.begin("w") as full, to.begin("v") as other, to.begin("w", held=True) as whole:
+            await full.add(b"x" * (CHUNK - 1))
+            await other.add(b"x" * (CHUNK - 1))
+            await whole.add(b"y" * 3 * MB)
+            assert (await whole.end()).size == 3 * MB
 
 
 async def test_a_full_disk_ends_an_upload_by_name(tmp_path: Path) -> None:

@@ -89,6 +89,29 @@ def test_what_was_refused_holds_nothing() -> None:
     assert inflight.total == 0
 
 
+def test_what_comes_takes_from_what_was_reserved_and_then_more() -> None:
+    inflight = Inflight(100)
+    held = inflight.reserving("A")
+    held.reserve(30)
+    held.add(20)
+    held.add(20)
+    assert inflight.total == 40
+    with pytest.raises(Problem):
+        held.add(70)
+    held.release()
+    assert inflight.total == 0
+
+
+def test_more_than_all_may_hold_is_not_waited_for() -> None:
+    inflight = Inflight(100)
+    held = inflight.reserving("a")
+    held.reserve(1_000)
+    assert inflight.total == 100
+    held.add(100)
+    held.release()
+    assert inflight.total == 0
+
+
 @given(steps=st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 60), st.booleans()), max_size=30))
 def test_the_bound_holds_whatever_comes_and_nothing_is_left_behind(
     steps: list[tuple[str, int, bool]],
