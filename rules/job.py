@@ -45,6 +45,7 @@ class Source(msgspec.Struct, array_like=True, frozen=True):
 
     `name` is the dataset as the caller wrote it; `handling` is `rules.envelope.Handling`. `runs` are its
     messages in the partition of the job: (first offset, how many, bytes of each); `size` their bytes in all.
+    `create`: where there is no such dataset, it is made.
     """
 
     dataset: str
@@ -52,6 +53,7 @@ class Source(msgspec.Struct, array_like=True, frozen=True):
     handling: int
     runs: list[tuple[int, int, int]]
     size: int
+    create: bool = True
 
 
 class Change(msgspec.Struct, array_like=True, frozen=True):
@@ -128,7 +130,7 @@ class Progress(msgspec.Struct, array_like=True, frozen=True):
 
     `counts` are a source's each; `types` the columns that validating found in a CSV's new columns: name,
     type, whether an integer beyond ±2^53 is among them. `done` are the bytes worked through, of twice the
-    job's bytes.
+    job's bytes. `datasets` are the ids of the sources' datasets, 0 for one that is yet to be made.
     """
 
     counts: list[Counts]
@@ -138,6 +140,11 @@ class Progress(msgspec.Struct, array_like=True, frozen=True):
     last_good: str = State.VALIDATING.value
     message: str = ""
     log: list[Line] = []
+    datasets: list[int] = []
+
+    def dataset_of(self, source: int) -> int:
+        """Return the id of the dataset that a source goes to, 0 while none is there."""
+        return self.datasets[source] if source < len(self.datasets) else 0
 
 
 @dataclass(frozen=True, slots=True)

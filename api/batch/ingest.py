@@ -1,9 +1,9 @@
 """The second reading of a load: its records admitted, cut, logged and stored as any others are.
 
-What is written is named for the job, the block, the piece of it and the partition. None of that depends on
-anything but the bytes, so what is written again after a crash is a repeat, which persist drops. A block is
-logged before the next one is: records keep their order. The mark moves over blocks that are stored, in the
-transaction that counts what became of them.
+What is written is named for the job, the dataset, the block, the piece of it and the partition. None of that
+depends on anything but the bytes, so what is written again after a crash is a repeat, which persist drops. A
+block is logged before the next one is: records keep their order. The mark moves over blocks that are stored,
+in the transaction that counts what became of them.
 """
 
 import asyncio
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from msgspec import structs
-from sqlalchemy import Connection
 
-from api.batch.columns import additions_of, kinds_of, records_of, types_of
+from api.batch.columns import kinds_of, records_of, types_of
+from api.batch.landing import Landing
 from api.batch.ledger import Ledger
 from api.batch.reading import Pace, form_of, read_blocks
 from api.batch.underway import Sent, UnderWay, write_name
@@ -27,14 +27,11 @@ from api.lane.admitted import Admitted
 from api.lane.cut import Stamp, cut, partition_of
 from api.lane.door import Draft, Options
 from rules.envelope import Handling
-from rules.errors import VERSION_CONFLICT, Problem
+from rules.errors import Problem
 from rules.job import Mark, Source
 from rules.limits import KB, Limits
-from rules.schema.dataset import ColumnType, Dataset
-from rules.schema.declare import on_demand
-from rules.schema.evolve import evolve
+from rules.schema.dataset import ColumnType
 from rules.signals import Meter
-from storage import datasets
 from storage.store import Store
 from streams.catalogue import Catalogue
 from streams.log import Log
@@ -54,7 +51,6 @@ _BESIDE: Final = 12
 _ANY: Final = 2**31
 
 AGAIN_AFTER: Final = 0.2
-TRIES: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +88,7 @@ class Ingesting:
         self._parts = parts
         self._ledger = ledger
         self._pace = Pace(parts.busy)
+        self._landing = Landing(parts.catalogue, ledger)
         self._under_way = UnderWay(parts.store, parts.receipts, ledger)
 
     async def run(self) -> None:
@@ -124,7 +121,7 @@ class Ingesting:
             return
         kept = job.progress.types[number]
         if kept:
-            await self._grow(source, kept)
+            await self._landing.grow(number, kept, self._parts.clock())
         form = await form_of(log, partition, source, limits)
         before = job.size + sum(one.size for one in job.definition.sources[:number])
         reading = _Reading(number, source, form, types_of(kept), before)
@@ -140,8 +137,8 @@ class Ingesting:
         for piece, (first, rows) in enumerate(_pieces(block, reading.form)):
             admitted = await self._admit(reading, block, first, rows)
             for partition, one in _by_partition(admitted, self._parts.publisher.partitions).items():
-                write_id = write_name(self._ledger.job.id, reading.number, block.number, piece, partition)
-                entry = self._entry(write_id, reading.source, one)
+                write_id = self._name(reading, block.number, piece, partition)
+                entry = self._entry(write_id, reading, one)
                 places.append((partition, await self._log(partition, entry)))
                 ids.append(write_id)
                 size += len(entry)
@@ -151,35 +148,41 @@ class Ingesting:
         self._under_way.add(Sent(ids, places, size, mark, reading.before + after.at))
 
     async def _admit(self, reading: _Reading, block: Block, first: int, rows: list[Any]) -> Admitted:
-        workspace, source = self._ledger.job.workspace, reading.source
-        records = rows
+        records, dataset = rows, await self._landing.find(reading.number)
         if reading.form.header is not None:
             names = reading.form.header.names
-            dataset = await self._dataset(source)
             records = records_of(names, kinds_of(names, dataset, reading.types), rows)
             await self._pace.give_way()
         places = list(block.indexes[first : first + len(rows)])
-        draft = Draft(source.dataset, records, block.plain, places, block.size)
-        options = self._options(source)
-        admission = self._parts.admission
+        draft = Draft(dataset.name, records, block.plain, places, block.size)
+        options = self._options(reading)
+        workspace, admission = self._ledger.job.workspace, self._parts.admission
         admitted = admission.at_once(workspace, draft, options)
         if admitted is None:
             admitted = await admission.admit(workspace, draft, options)
+        assert admitted.dataset is not None, "a load stores its records"
+        self._landing.fix(reading.number, admitted.dataset)
         if admitted.refused and self._ledger.room:
             self._ledger.refuse(found_invalid(reading.number, block, admitted.refusals, unread=False))
         await self._pace.give_way()
         return admitted
 
-    def _options(self, source: Source) -> Options:
+    def _options(self, reading: _Reading) -> Options:
+        source = reading.source
+        create = source.create and not self._landing.fixed(reading.number)
         event = self._ledger.job.definition.event
-        return Options(wait=False, event=event, handling=Handling(source.handling))
+        return Options(wait=False, event=event, handling=Handling(source.handling), create=create)
 
-    def _entry(self, write_id: str, source: Source, admitted: Admitted) -> bytes:
+    def _name(self, reading: _Reading, block: int, piece: int, partition: int) -> str:
+        dataset = self._landing.fixed(reading.number)
+        return write_name(self._ledger.job.id, reading.number, dataset, block, piece, partition)
+
+    def _entry(self, write_id: str, reading: _Reading, admitted: Admitted) -> bytes:
         stamp = Stamp(
             write_id,
             self._ledger.job.workspace,
             self._parts.clock(),
-            self._options(source),
+            self._options(reading),
             0,
             keyed=True,
         )
@@ -199,31 +202,6 @@ class Ingesting:
                     raise
                 await asyncio.sleep(AGAIN_AFTER)
 
-    async def _dataset(self, source: Source) -> Dataset:
-        workspace = self._ledger.job.workspace
-        found = await self._parts.catalogue.find(workspace, source.dataset)
-        return found or on_demand(workspace, source.dataset, 0)
-
-    async def _grow(self, source: Source, kept: list[tuple[str, str, bool]]) -> None:
-        """Give the dataset the columns that a CSV's cells ask for, of the types that fit all of them."""
-        workspace, now = self._ledger.job.workspace, self._parts.clock()
-        for _ in range(TRIES):
-            old = await self._dataset(source)
-            additions = additions_of(kept, old)
-            if old.id and (not additions or old.mode != "evolve"):
-                return
-            new = evolve(old, additions) if old.id else on_demand(workspace, source.dataset, 0, additions)
-
-            def body(c: Connection, old: Dataset = old, new: Dataset = new) -> Dataset | None:
-                if not old.id:
-                    return datasets.add(c, new, now)
-                return new if datasets.replace(c, old, new) else None
-
-            if await self._parts.catalogue.change(body) is not None:
-                return
-            await self._parts.catalogue.reload(workspace, source.dataset)
-        raise Problem(VERSION_CONFLICT, f"The dataset {source.dataset!r} changes too often; try again.")
-
 
 def _pieces(block: Block, form: Form) -> Iterator[tuple[int, list[Any]]]:
     """Yield the rows of a block with the position of the first, in pieces that fit the log's messages."""
@@ -242,8 +220,7 @@ def _pieces(block: Block, form: Form) -> Iterator[tuple[int, list[Any]]]:
 def _by_partition(admitted: Admitted, partitions: int) -> dict[int, Admitted]:
     """Return what was admitted by the partition it goes to."""
     dataset = admitted.dataset
-    assert dataset is not None, "a load stores its records"
-    if not admitted.records:
+    if dataset is None or not admitted.records:
         return {}
     if not dataset.partition_by:
         made_as = dataset.made_as or dataset.name

@@ -74,6 +74,7 @@ class Ledger:
             types=[[] for _ in range(sources)],
             mark=Mark(),
             done=0,
+            datasets=[],
         )
         self._waiting, self._kept = [], 0
 

@@ -120,9 +120,9 @@ class UnderWay:
         )
 
 
-def write_name(job: str, source: int, block: int, piece: int, partition: int) -> str:
-    """Return the id of the write of a piece of a block that goes to one partition."""
-    return f"load:{job}:{source}:{block}:{piece}:{partition}"
+def write_name(job: str, source: int, dataset: int, block: int, piece: int, partition: int) -> str:
+    """Return the id of the write of a piece of a block that goes to one partition of a dataset, by its id."""
+    return f"load:{job}:{source}:{dataset}:{block}:{piece}:{partition}"
 
 
 def source_of(write_id: str) -> int:

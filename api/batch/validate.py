@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from api.batch.columns import Found, as_texts, fresh, kinds_of, records_of
+from api.batch.landing import Landing
 from api.batch.ledger import Ledger
 from api.batch.reading import Pace, form_of, read_blocks
 from api.decode.blocks import Block
@@ -22,7 +23,6 @@ from rules.job import Counts, Invalid, Mark, Progress, State, sum_of
 from rules.limits import Limits
 from rules.schema.check import Checker, Verdict
 from rules.schema.dataset import Dataset
-from rules.schema.declare import on_demand
 from rules.schema.evolve import evolve
 from streams.catalogue import Catalogue
 from streams.log import Log
@@ -40,16 +40,17 @@ class Validating:
         busy: Callable[[], bool],
     ) -> None:
         self._log = log
-        self._catalogue = catalogue
         self._limits = limits
         self._ledger = ledger
         self._pace = Pace(busy)
+        self._landing = Landing(catalogue, ledger)
         self._progress: Progress = ledger.job.progress
 
     async def run(self) -> None:
         """Read all sources; the job is VALIDATED then.
 
-        Raises: Problem(load_failed) past the error limit, BrokenError, OvertakenError, Later, LogError.
+        Raises: Problem: load_failed past the error limit, dataset_not_found; BrokenError, OvertakenError,
+        Later, LogError.
         """
         await self._ledger.begin_again()
         self._progress = self._ledger.job.progress
@@ -65,8 +66,10 @@ class Validating:
         source, partition = job.definition.sources[number], job.definition.partition
         before, started = self._progress.done, perf_counter()
         form = await form_of(self._log, partition, source, self._limits)
-        dataset = await self._catalogue.find(job.workspace, source.dataset)
-        look = _Look(dataset or on_demand(job.workspace, source.dataset, 0), form, self._limits)
+        dataset = await self._landing.find(number)
+        self._landing.fix(number, dataset)
+        self._progress = self._ledger.job.progress
+        look = _Look(dataset, form, self._limits)
         counts = Counts()
         async for block in read_blocks(self._log, partition, source, form, Mark(), self._limits, self._pace):
             self._ledger.watch()

@@ -93,7 +93,8 @@ async def load(request: Request, workspace: str, dataset: str) -> Response:
     dataset_name(dataset)
     wait, timeout = params.flag("wait", False), params.number("timeout", 60.0, 0.1, LONGEST)
     options = _options(params)
-    if not params.flag("createDatasetOnDemand", True):
+    create = params.flag("createDatasetOnDemand", True)
+    if not create:
         await _must_exist(services, workspace, dataset)
     loads = services.loads
     loads.quota.check(token.id)
@@ -103,7 +104,7 @@ async def load(request: Request, workspace: str, dataset: str) -> Response:
         uploaded = await upload.end()
         if not uploaded.size:
             raise Problem(BAD_PARAMETER, "The body is empty; send a JSON array, JSON lines, or CSV.")
-        source = Source(dataset, dataset, options.handling, uploaded.runs, uploaded.size)
+        source = Source(dataset, dataset, options.handling, uploaded.runs, uploaded.size, create)
         definition = Definition(uploaded.partition, [source], options.event, options.most_invalid)
         key = keyed(asked(request, token, params), workspace, uploaded.digest, services.limits)
         job = await loads.make(Wanted(workspace, definition, dataset), key, services.clock())
