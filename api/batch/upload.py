@@ -9,8 +9,9 @@ from typing import Final
 
 from msgspec import Struct
 
+from api.batch.places import Places
 from api.entry.answer import Receive
-from api.entry.body import GoneError, next_piece
+from api.entry.body import GoneError, keep_pace, next_piece
 from api.entry.inflating import Inflating
 from api.entry.inflight import Inflight
 from api.entry.pressure import Pressure
@@ -27,6 +28,9 @@ LONGEST: Final = 5 * 3600
 KEPT: Final = 6 * 3600
 """Seconds that one body may take, and that its bytes stay where other processes may be receiving it."""
 _UNBOUNDED: Final = 2**63
+
+WHOLE: Final = 256
+"""Bodies that are had whole, or waited for, at once."""
 
 PATIENCE: Final = 30.0
 ASK_EVERY: Final = 0.05
@@ -45,8 +49,8 @@ class Uploads:
     """Takes bodies into the topic `uploads`, each into one partition, and trims what nobody needs.
 
     `most` is the bytes of one body, `room` those of all that wait for the log. A body that finds no room
-    waits for it, so a hundred at once are slow and not refused. `shared`: other processes take bodies too;
-    of theirs only the time is known in which they must be whole.
+    waits for it, so a hundred at once are slow and not refused. One workspace has half of the places.
+    `shared`: other processes take bodies too; of theirs only the time is known in which they must be whole.
     """
 
     def __init__(self, log: Log, pressure: Pressure, most: int, room: int, *, shared: bool = False) -> None:
@@ -55,7 +59,8 @@ class Uploads:
         self._shared = shared
         self._most = most
         self._room = Inflight(room)
-        self._places = max(1, room // LEAST // 2)
+        self._places = Places(room // LEAST // 2)
+        self._whole = Places(WHOLE)
         self._next = count()
         self._floors: dict[int, tuple[int, int]] = {}
 
@@ -63,22 +68,21 @@ class Uploads:
     async def begin(self, workspace: str, *, held: bool = False) -> AsyncIterator["Upload"]:
         """Open an upload; what it wrote is not trimmed before the context is left.
 
-        `held`: its bytes are held by the caller, who has them whole. To hold them here too would be to wait
-        for oneself. Raises: Problem(overloaded, disk_low, stopping).
+        `held`: its bytes are held by the caller, who has them whole or waits for them. To hold them here too
+        would be to wait for oneself. Raises: Problem(overloaded, disk_low, stopping).
         """
         self._pressure.check(workspace, ())
-        if len(self._floors) >= self._places:
-            raise Problem(OVERLOADED, f"{self._places} loads are being received, as many as may be.")
-        number = next(self._next)
-        partition = number % self._log.partitions
-        self._floors[number] = (partition, self._log.bounds(UPLOADS, partition)[1])
-        room = Inflight(_UNBOUNDED) if held else self._room
-        upload = Upload(self._log, room, self._pressure, workspace, partition, self._most)
-        try:
-            yield upload
-        finally:
-            upload.let_go()
-            del self._floors[number]
+        with (self._whole if held else self._places).one(workspace):
+            number = next(self._next)
+            partition = number % self._log.partitions
+            self._floors[number] = (partition, self._log.bounds(UPLOADS, partition)[1])
+            room = Inflight(_UNBOUNDED) if held else self._room
+            upload = Upload(self._log, room, self._pressure, workspace, partition, self._most)
+            try:
+                yield upload
+            finally:
+                upload.let_go()
+                del self._floors[number]
 
     async def trim(self, held: Mapping[int, int], now: int) -> int:
         """Drop what is below the offsets that jobs hold, by partition, and below what is being received.
@@ -119,15 +123,22 @@ class Upload:
     async def receive(self, receive: Receive, headers: Mapping[bytes, bytes]) -> None:
         """Take in the whole body of a request, decompressed.
 
-        Raises: Problem: body_too_large, bad_encoding, unsupported_encoding, overloaded, disk_low,
-        log_unavailable; GoneError.
+        Raises: Problem: body_too_large, bad_encoding, unsupported_encoding, bad_request where it comes too
+        slowly, overloaded, disk_low, log_unavailable; GoneError.
         """
         declared = headers.get(b"content-length")
         if declared is not None and declared.isdigit() and int(declared) > self._most:
             raise self._too_large()
         inflating = Inflating(headers.get(b"content-encoding"))
+        now = asyncio.get_running_loop().time
+        came, waited = 0, 0.0
         while True:
+            begun = now()
             message = await next_piece(receive)
+            came += len(message.get("body", b""))
+            # only what the caller takes counts: that others have the room is not his doing
+            waited += now() - begun
+            keep_pace(waited, came)
             if message["type"] == "http.disconnect":
                 raise GoneError
             for piece in inflating.pieces(message.get("body", b"")):

@@ -66,13 +66,18 @@ def _keeping_up(begun: float | None, size: int) -> float:
     now = asyncio.get_running_loop().time()
     if begun is None:
         return now
-    if now - begun > _GRACE + size / _PACE:
+    keep_pace(now - begun, size)
+    return begun
+
+
+def keep_pace(seconds: float, size: int) -> None:
+    """Let a body pass of which so many bytes came in so many seconds. Raises: Problem(bad_request)."""
+    if seconds > _GRACE + size / _PACE:
         raise Problem(
             BAD_REQUEST,
-            f"{size} bytes of the body came in {now - begun:.0f} seconds; {_PACE} a second are the least. "
+            f"{size} bytes of the body came in {seconds:.0f} seconds; {_PACE} a second are the least. "
             "Send it in smaller parts.",
         )
-    return begun
 
 
 @coroutine

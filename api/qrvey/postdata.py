@@ -108,20 +108,20 @@ async def _post(request: Request, *, older: bool) -> Response:
     loads.quota.check(token.id)
     await loads.room()
     headers = dict(request.scope["headers"])
-    held = services.inflight.reserving(home)
-    await take(held.reserve, _expected(headers, limits))
-    try:
-        body = await receive_body(request.receive, headers, held, limits.wire_bytes, limits.body_bytes)
-        members = [await _member(services, token, home, each) for each in _read(body, older=older)]
-        workspace = _single_workspace(members, home)
-        key = keyed(asked(request, token, params), workspace, body, limits)
-        async with loads.uploads.begin(workspace, held=True) as upload:
+    async with loads.uploads.begin(home, held=True) as upload:
+        held = services.inflight.reserving(home)
+        await take(held.reserve, _expected(headers, limits))
+        try:
+            body = await receive_body(request.receive, headers, held, limits.wire_bytes, limits.body_bytes)
+            members = [await _member(services, token, home, each) for each in _read(body, older=older)]
+            workspace = _single_workspace(members, home)
+            key = keyed(asked(request, token, params), workspace, body, limits)
             sources = [await _source(upload, member) for member in members]
             definition = Definition(upload.partition, sources)
             title = ",".join(dict.fromkeys(member.name for member in members))[:256]
             job = await loads.make(Wanted(workspace, definition, title), key, services.clock())
-    finally:
-        held.release()
+        finally:
+            held.release()
     loads.quota.spend(token.id, 0, len(body))
     return reply({"jobId": str(uuid.UUID(job.id))}, headers=params.ignored)
 

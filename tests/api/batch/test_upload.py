@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 from api.batch import upload as upload_module
 from api.batch.reading import chunks
 from api.batch.upload import CHUNK, Uploaded, Uploads
+from api.entry import body as body_module
 from api.entry.pressure import Pressure
 from rules.errors import Problem
 from rules.job import Source
 from streams.backlog import Backlog
 from streams.embedded.log import EmbeddedLog, LogPlan
 from streams.topics import UPLOADS
+from tests.api.entry.test_pace import pieces
 
 MB = 1024 * 1024
 
@@ -38,9 +40,9 @@ def uploads(log: EmbeddedLog, most: int = 64 * MB, room: int = 4 * MB, free: int
     return Uploads(log, Pressure(Backlog(log.partitions, MB, 60), lambda: free, 1), most, room)
 
 
-async def sent(to: Uploads, pieces: list[bytes]) -> Uploaded:
-    async with to.begin("w") as upload:
-        for piece in pieces:
+async def sent(to: Uploads, body: list[bytes], workspace: str = "w") -> Uploaded:
+    async with to.begin(workspace) as upload:
+        for piece in body:
             await upload.add(piece)
         return await upload.end()
 
@@ -87,19 +89,54 @@ async def test_bodies_that_find_no_room_wait_for_it_and_none_is_refused(tmp_path
     async with logged(tmp_path, 4) as log:
         to = uploads(log, room=2 * MB)
         body = [b"x" * 65_536] * 40
-        done = await asyncio.gather(*(sent(to, body) for _ in range(16)))
+        done = await asyncio.gather(*(sent(to, body, "wv"[n % 2]) for n in range(16)))
         assert {one.size for one in done} == {40 * 65_536}
 
 
 async def test_more_bodies_at_once_than_may_be_are_told_so(tmp_path: Path) -> None:
     async with logged(tmp_path) as log:
         to = uploads(log, room=upload_module.LEAST * 4)
-        async with to.begin("w"), to.begin("w"):
-            with pytest.raises(Problem, match="overloaded"):
+        async with to.begin("w"), to.begin("v"):
+            with pytest.raises(Problem, match="loads are being received"):
+                async with to.begin("u"):
+                    raise AssertionError("it was taken")
+        async with to.begin("u"):
+            pass
+
+
+async def test_one_workspace_has_half_of_the_places_and_others_find_theirs(tmp_path: Path) -> None:
+    async with logged(tmp_path) as log:
+        to = uploads(log, room=upload_module.LEAST * 8)
+        async with to.begin("w"), to.begin("W"):
+            with pytest.raises(Problem, match="loads of the workspace"):
                 async with to.begin("w"):
                     raise AssertionError("it was taken")
+            async with to.begin("v"), to.begin("u"):
+                pass
         async with to.begin("w"):
             pass
+
+
+async def test_a_byte_now_and_then_is_too_slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body_module, "_GRACE", 0.1)
+    async with logged(tmp_path) as log, uploads(log).begin("w") as upload:
+        with pytest.raises(Problem, match="are the least"):
+            await upload.receive(pieces(1000, 0.01), {})
+
+
+async def test_who_waits_for_room_is_not_called_slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body_module, "_GRACE", 0.1)
+    monkeypatch.setattr(body_module, "_PACE", 2**40)
+    async with logged(tmp_path) as log:
+        to = uploads(log, room=MB)
+        async with to.begin("v") as first, to.begin("u") as second, to.begin("w") as upload:
+            await first.add(b"x" * (CHUNK - 1))
+            await second.add(b"x" * (CHUNK - 1))
+            coming = asyncio.create_task(upload.receive(pieces(2, 0.0, 100), {}))
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(coming), 0.3)
+            first.let_go()
+            await coming
 
 
 async def test_who_waits_too_long_for_room_is_told_so(tmp_path: Path, monkeypatch: Any) -> None:
