@@ -11,6 +11,8 @@ import msgspec
 
 LINES: Final = 50
 """Lines that a job's own log has at the most."""
+TITLE: Final = 256
+"""Characters of a job's title, the names of its datasets; a longer one is cut."""
 
 
 class State(StrEnum):

@@ -12,7 +12,7 @@ import msgspec
 from sqlalchemy import BigInteger, Connection, Index, delete, func, insert, select, tuple_, update
 from sqlmodel import Field, SQLModel
 
-from rules.job import ENDED, Definition, Invalid, Job, Progress, State
+from rules.job import ENDED, TITLE, Definition, Invalid, Job, Progress, State
 from rules.names import fold
 from storage.sql import NEVER_AGAIN, Big, Row, Serial, Where, table, upsert
 
@@ -133,15 +133,31 @@ def waiting(c: Connection, limit: int) -> list[Job]:
     return [_job(row) for row in c.execute(query).mappings()]
 
 
+def next_ones(c: Connection, limit: int) -> list[Job]:
+    """Return, in the order in which they came, jobs before which none that has not ended has the same title.
+
+    Who works at jobs in their order sees them all by and by: those of one title are of the same datasets,
+    unless it was cut; then all are returned.
+    """
+    is_open = JOB.c.status.in_(_OPEN)
+    first = select(func.min(JOB.c.number)).where(is_open).group_by(JOB.c.workspace, JOB.c.dataset)
+    which = JOB.c.number.in_(first) | (is_open & (func.length(JOB.c.dataset) >= TITLE))
+    query = select(JOB).where(which).order_by(JOB.c.number).limit(limit)
+    return [_job(row) for row in c.execute(query).mappings()]
+
+
 def unclaimed(c: Connection, job: Job, now: int) -> bool:
     """Return whether nobody works at a job, or who did has not been heard of for long."""
     row = c.execute(select(JOB.c.owner, JOB.c.beat).where(JOB.c.number == job.number)).first()
     return row is not None and (row.owner is None or row.beat < now - LEASE)
 
 
-def count_open(c: Connection) -> int:
-    """Return how many jobs have not ended."""
-    return int(c.execute(select(func.count()).where(JOB.c.status.in_(_OPEN))).scalar_one())
+def count_open(c: Connection, workspace: str | None = None) -> int:
+    """Return how many jobs have not ended, of a workspace if one is given."""
+    where: Where = JOB.c.status.in_(_OPEN)
+    if workspace is not None:
+        where &= JOB.c.workspace == fold(workspace)
+    return int(c.execute(select(func.count()).where(where)).scalar_one())
 
 
 def beat(c: Connection, owner: int, numbers: Sequence[int], now: int) -> None:

@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 PLACES: Final = 4
 LARGE: Final = 64 * MB
 LARGE_PLACES: Final = PLACES // 2
-LOOKED_AT: Final = 200
+LOOKED_AT: Final = 1_000
 
 LOOK_EVERY: Final = 1.0
 BEAT_EVERY: Final = 5.0
@@ -130,7 +130,7 @@ class Loader:
 
     async def _begin_some(self) -> None:
         """Begin the jobs whose turn it is."""
-        found = await on_loop(self._parts.store.read(lambda c: jobs.waiting(c, LOOKED_AT)))
+        found = await on_loop(self._parts.store.read(lambda c: jobs.next_ones(c, LOOKED_AT)))
         taken = {name for job, _, _ in self._running.values() for name in _datasets(job)}
         for job in found:
             if job.id in self._running:

@@ -22,7 +22,7 @@ from streams.awaiting import on_loop
 
 ASK_EVERY: Final = 0.25
 OPEN: Final = 1_000
-"""Jobs that may wait or be worked at."""
+"""Jobs that may wait or be worked at; half of them of one workspace."""
 
 TRIES: Final = 20
 
@@ -73,14 +73,24 @@ class Loads:
         self._store = store
         self._meter = meter
 
-    async def room(self) -> None:
-        """Let another load pass, before its bytes are read.
+    async def room(self, workspace: str) -> None:
+        """Let another load of a workspace pass, before its bytes are read.
 
         Raises: Problem(overloaded).
         """
-        count = await on_loop(self._store.read(jobs.count_open))
-        if count >= OPEN:
-            raise Problem(OVERLOADED, f"{count} loads wait or are worked at, as many as may.", retry_after=5)
+
+        def count(c: Connection) -> tuple[int, int]:
+            return jobs.count_open(c), jobs.count_open(c, workspace)
+
+        every, own = await on_loop(self._store.read(count))
+        if every >= OPEN:
+            raise Problem(OVERLOADED, f"{every} loads wait or are worked at, as many as may.", retry_after=5)
+        if own >= OPEN // 2:
+            raise Problem(
+                OVERLOADED,
+                f"{own} loads of the workspace wait or are worked at, half of what may in all.",
+                retry_after=5,
+            )
 
     async def make(self, wanted: Wanted, key: Keyed | None, now: int) -> Job:
         """Keep a job and have it worked at; the one that is there already for this Idempotency-Key.

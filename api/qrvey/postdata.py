@@ -18,9 +18,9 @@ from api.services import Services
 from api.v1.render import reply
 from rules.envelope import Handling
 from rules.errors import BAD_JSON, BAD_PARAMETER, BAD_REQUEST, DATASET_NOT_FOUND, Problem
-from rules.job import Definition, Source
+from rules.job import TITLE, Definition, Source
 from rules.limits import MB, Limits
-from rules.names import DEFAULT_WORKSPACE, dataset_name, workspace_name
+from rules.names import DEFAULT_WORKSPACE, dataset_name, fold, workspace_name
 from rules.token import Token, may
 
 router = APIRouter(tags=["qrvey"])
@@ -106,7 +106,7 @@ async def _post(request: Request, *, older: bool) -> Response:
     home = token.workspace or DEFAULT_WORKSPACE
     loads, limits = services.loads, services.limits
     loads.quota.check(token.id)
-    await loads.room()
+    await loads.room(home)
     headers = dict(request.scope["headers"])
     async with loads.uploads.begin(home, held=True) as upload:
         held = services.inflight.reserving(home)
@@ -115,10 +115,12 @@ async def _post(request: Request, *, older: bool) -> Response:
             body = await receive_body(request.receive, headers, held, limits.wire_bytes, limits.body_bytes)
             members = [await _member(services, token, home, each) for each in _read(body, older=older)]
             workspace = _single_workspace(members, home)
+            if fold(workspace) != fold(home):
+                await loads.room(workspace)
             key = keyed(asked(request, token, params), workspace, body, limits)
             sources = [await _source(upload, member) for member in members]
             definition = Definition(upload.partition, sources)
-            title = ",".join(dict.fromkeys(member.name for member in members))[:256]
+            title = ",".join(dict.fromkeys(member.name for member in members))[:TITLE]
             job = await loads.make(Wanted(workspace, definition, title), key, services.clock())
         finally:
             held.release()

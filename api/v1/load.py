@@ -98,7 +98,7 @@ async def load(request: Request, workspace: str, dataset: str) -> Response:
         await _must_exist(services, workspace, dataset)
     loads = services.loads
     loads.quota.check(token.id)
-    await loads.room()
+    await loads.room(workspace)
     async with loads.uploads.begin(workspace) as upload:
         await upload.receive(request.receive, dict(request.scope["headers"]))
         uploaded = await upload.end()

@@ -7,16 +7,16 @@ import msgspec
 import pytest
 
 from api.batch.loads import Wanted, new_job
-from rules.job import ENDED, Definition, Invalid, Job, Line, Source, State, may_follow, said
+from rules.job import ENDED, TITLE, Definition, Invalid, Job, Line, Source, State, may_follow, said
 from storage import jobs
 from storage.store import Store
 
 NOW = 10**18
 
 
-def kept(store: Store, workspace: str = "Acme", partition: int = 0, first: int = 0) -> Job:
+def kept(store: Store, workspace: str = "Acme", partition: int = 0, first: int = 0, title: str = "d") -> Job:
     definition = Definition(partition, [Source("d", "d", 0, [(first, 2, 10)], 20)], True, 5)
-    job = new_job(Wanted(workspace, definition, "d"), NOW)
+    job = new_job(Wanted(workspace, definition, title), NOW)
     return store.write(lambda c: jobs.add(c, job)).result(5)
 
 
@@ -54,6 +54,27 @@ def test_jobs_that_have_not_ended_wait_in_their_order(store: Store) -> None:
     changed(store, two, status=State.ERROR, ended_at=NOW)
     assert [job.id for job in store.read(lambda c: jobs.waiting(c, 10)).result(5)] == [one.id, three.id]
     assert store.read(jobs.count_open).result(5) == 2
+
+
+def test_the_next_ones_are_the_first_of_each_title_however_many_wait_behind_them(store: Store) -> None:
+    def next_ones() -> list[str]:
+        return [job.id for job in store.read(lambda c: jobs.next_ones(c, 10)).result(5)]
+
+    first, second, *_ = (kept(store) for _ in range(20))
+    other, elsewhere = kept(store, title="e"), kept(store, "other")
+    assert next_ones() == [first.id, other.id, elsewhere.id]
+    changed(store, first, status=State.ERROR, ended_at=NOW)
+    assert next_ones() == [second.id, other.id, elsewhere.id]
+    # of titles that were cut nobody knows whether they are of the same datasets
+    cut = [kept(store, title="x" * TITLE).id for _ in range(2)]
+    assert next_ones() == [second.id, other.id, elsewhere.id, *cut]
+
+
+def test_jobs_that_have_not_ended_are_counted_by_workspace(store: Store) -> None:
+    for workspace in ("Acme", "acme", "other"):
+        kept(store, workspace)
+    assert store.read(jobs.count_open).result(5) == 3
+    assert store.read(lambda c: jobs.count_open(c, "ACME")).result(5) == 2
 
 
 def test_a_job_is_taken_over_only_where_its_owner_is_gone(store: Store) -> None:
