@@ -199,10 +199,12 @@ def count_invalid(c: Connection, job: Job) -> int:
     return int(c.execute(select(func.count()).where(INVALID.c.job == job.number)).scalar_one())
 
 
-def invalid(c: Connection, job: Job, limit: int) -> list[Invalid]:
-    """Return why records of a job were not taken, in their order."""
+def invalid(c: Connection, job: Job, limit: int, after: Invalid | None = None) -> list[Invalid]:
+    """Return why records of a job were not taken, in their order, behind the one that is given."""
     order = (INVALID.c.source, INVALID.c.position, INVALID.c.nth)
     query = select(INVALID.c.body).where(INVALID.c.job == job.number).order_by(*order).limit(limit)
+    if after is not None:
+        query = query.where(tuple_(*order) > tuple_(after.source, after.index, after.nth))
     return [_invalid(row.body) for row in c.execute(query)]
 
 

@@ -1,9 +1,10 @@
 """What callers are told of a job: the job itself, and why records were not taken."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
+from api.entry.answer import encode
 from rules.errors import (
     BAD_LINE,
     BAD_MOMENT,
@@ -30,6 +31,8 @@ _SHOULD: Final[Mapping[str, str]] = {
     RECORD_TOO_LARGE.name: "should NOT be larger",
 }
 """AJV's manner of speaking, which those who read these logs look for."""
+
+CSV_HEADER: Final = b"jobId,lineNumber,error\r\n"
 
 _TAKES: Final = re.compile(r'" takes ([^;:"]+);')
 
@@ -81,9 +84,9 @@ def sentence(invalid: Invalid) -> str:
     return f"line {invalid.line}: validation failed: {where} {said}"
 
 
-def invalid_json(invalid: Iterable[Invalid], job_id: str) -> list[dict[str, Any]]:
-    """Return the log of invalid records for JSON."""
-    return [
+def invalid_json(one: Invalid, job_id: str) -> bytes:
+    """Return an entry of the log of invalid records as JSON."""
+    return encode(
         {
             "jobId": job_id,
             "lineNumber": one.line,
@@ -92,15 +95,12 @@ def invalid_json(invalid: Iterable[Invalid], job_id: str) -> list[dict[str, Any]
             "path": one.path,
             "code": one.code,
         }
-        for one in invalid
-    ]
+    )
 
 
-def invalid_csv(invalid: Iterable[Invalid], job_id: str) -> bytes:
-    """Return the log of invalid records as CSV: jobId, lineNumber, error."""
-    rows = [b"jobId,lineNumber,error\r\n"]
-    rows += (f"{job_id},{one.line},{_quoted(sentence(one))}\r\n".encode() for one in invalid)
-    return b"".join(rows)
+def invalid_csv(one: Invalid, job_id: str) -> bytes:
+    """Return an entry of the log of invalid records as a row of CSV, under `CSV_HEADER`."""
+    return f"{job_id},{one.line},{_quoted(sentence(one))}\r\n".encode()
 
 
 def _quoted(text: str) -> str:

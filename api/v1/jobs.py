@@ -4,11 +4,12 @@ from typing import Final
 
 from fastapi import APIRouter, Request, Response
 
-from api.batch.report import invalid_csv, invalid_json, told
+from api.batch.invalid_log import InvalidLog, as_csv, as_json, first_page
+from api.batch.report import told
 from api.described import answers, extra, query
 from api.entry.caller import identified, params_of, services_of
 from api.services import Services
-from api.v1.render import plain, reply
+from api.v1.render import reply
 from rules.errors import FORBIDDEN, JOB_NOT_FOUND, Problem
 from rules.job import Job
 from rules.token import Scope, Token, may
@@ -18,7 +19,6 @@ from streams.awaiting import on_loop
 router = APIRouter(tags=["loads"])
 
 PAGE: Final = 1_000
-LISTED: Final = 100_000
 _LAST: Final = 10**18
 _ID: Final = "887b948762ff4b5c889112afb21ea463"
 _SHOWN: Final = {
@@ -105,13 +105,12 @@ async def invalid_records(request: Request, workspace: str, job_id: str) -> Resp
     """
     services = services_of(request)
     job = await _find(request, workspace, job_id, "read", "write")
-    found = await on_loop(services.store.read(lambda c: jobs.invalid(c, job, LISTED)))
-    params = params_of(request)
+    store, headers = services.store, {n.decode(): v.decode("latin-1") for n, v in params_of(request).ignored}
+    first = await first_page(store, job)
     if "json" in request.headers.get("accept", "").lower():
-        return reply(invalid_json(found, job.id), headers=params.ignored)
-    name = f'attachment; filename="{job.dataset[:64]}-{job.id}-invalid-records.csv"'.encode()
-    headers = [*params.ignored, (b"content-disposition", name)]
-    return plain(invalid_csv(found, job.id), "text/csv; charset=utf-8; header=present", headers)
+        return InvalidLog(as_json(store, job, first), "application/json", headers)
+    headers["content-disposition"] = f'attachment; filename="{job.dataset[:64]}-{job.id}-invalid-records.csv"'
+    return InvalidLog(as_csv(store, job, first), "text/csv; charset=utf-8; header=present", headers)
 
 
 @router.delete(

@@ -138,6 +138,15 @@ def test_what_is_long_past_is_forgotten_in_steps_and_a_job_with_the_last_of_its_
     assert sentences(store, young) == sizes[3]
 
 
+def test_sentences_are_read_on_from_any_of_them(store: Store) -> None:
+    job = kept(store)
+    rows = [Invalid(n // 6, n // 2, n, "", "wrong_type", "no", n % 2) for n in range(12)]
+    store.write(lambda c: jobs.keep_invalid(c, job, rows)).result(5)
+    for place, after in enumerate(rows):
+        found = store.read(lambda c, after=after: jobs.invalid(c, job, 4, after)).result(5)
+        assert found == rows[place + 1 : place + 5]
+
+
 def test_jobs_of_a_workspace_are_listed_newest_first(store: Store) -> None:
     mine = [kept(store) for _ in range(3)]
     kept(store, "other")
