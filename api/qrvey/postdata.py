@@ -165,12 +165,14 @@ async def _member(services: Services, token: Token, home: str, posted: Posted) -
         )
     before, dot, after = name.partition(".")
     workspace, dataset = (before, after) if dot else (home, name)
-    known = await services.catalogue.find(workspace, dataset)
-    if known is None and not may(token, "write", workspace, dataset):
-        raise Problem(DATASET_NOT_FOUND, f"There is no dataset {name[:130]!r}.")
-    services.gate.allow(token, "write", workspace, dataset)
     workspace_name(workspace)
     dataset_name(dataset)
+    if fold(workspace) == fold(token.workspace or "") and not may(token, "write", workspace, dataset):
+        # of another workspace nothing is looked up, so that the answer tells nothing of it
+        known = await services.catalogue.find(workspace, dataset)
+        if known is None:
+            raise Problem(DATASET_NOT_FOUND, f"There is no dataset {name[:130]!r}.")
+    services.gate.allow(token, "write", workspace, dataset)
     return _Member(name, workspace, dataset, handling, posted.data)
 
 

@@ -8,7 +8,6 @@ from api.batch.invalid_log import InvalidLog, as_csv, as_json, first_page
 from api.batch.report import told
 from api.described import answers, extra, query
 from api.entry.caller import identified, params_of, services_of
-from api.services import Services
 from api.v1.render import reply
 from rules.errors import FORBIDDEN, JOB_NOT_FOUND, Problem
 from rules.job import Job
@@ -59,12 +58,8 @@ _WHY: Final = (
 async def listing(request: Request, workspace: str) -> Response:
     """List the batch loads of a workspace. Needs `read` or `write`; of other datasets nothing is shown."""
     services, params = services_of(request), params_of(request)
-    token = identified(request)
+    token = _asking(request, workspace, "read", "write")
     after, limit = params.whole("after", _LAST, 1, _LAST), params.whole("limit", 100, 1, PAGE)
-    if not _may_ask(token, workspace, token.dataset):
-        raise Problem(
-            FORBIDDEN, f"The token {token.id} has no right to 'read' or 'write' on {workspace[:64]}."
-        )
     found = await on_loop(services.store.read(lambda c: jobs.listing(c, workspace, after, limit + 1)))
     following = found[limit - 1].number if len(found) > limit else None
     shown = [
@@ -143,18 +138,23 @@ async def retry(request: Request, workspace: str, job_id: str) -> Response:
 
 async def _find(request: Request, workspace: str, job_id: str, *scopes: Scope) -> Job:
     """Return a job that the caller may ask for; of others it is told that there is none."""
-    services: Services = services_of(request)
-    token = identified(request)
-    job = await services.loads.find(job_id, workspace)
+    token = _asking(request, workspace, *scopes)
+    job = await services_of(request).loads.find(job_id, workspace)
     if not any(_may_on(token, job, scope) for scope in scopes):
-        if _may_on(token, job, "read"):
-            raise Problem(FORBIDDEN, f"The token {token.id} has no right to 'write' on {job.dataset[:64]}.")
         raise Problem(JOB_NOT_FOUND, f"There is no job {job_id[:64]!r}.")
     return job
 
 
-def _may_ask(token: Token, workspace: str, dataset: str | None) -> bool:
-    return may(token, "read", workspace, dataset) or may(token, "write", workspace, dataset)
+def _asking(request: Request, workspace: str, *scopes: Scope) -> Token:
+    """Return the token of who has one of the scopes in the workspace, on some of it at least.
+
+    Raises: Problem(forbidden): asked before anything is looked up, so that it tells of nothing.
+    """
+    token = identified(request)
+    if not any(may(token, scope, workspace, token.dataset) for scope in scopes):
+        wanted = " or ".join(map(repr, scopes))
+        raise Problem(FORBIDDEN, f"The token {token.id} has no right to {wanted} on {workspace[:64]}.")
+    return token
 
 
 def _may_on(token: Token, job: Job, scope: Scope) -> bool:

@@ -56,6 +56,7 @@ async def furnished(here: House, url: str) -> Theirs:
     record = {"k": "k", "s": "s", "jewel": "jewel"}
     wrote = await client.post("/v1/write/Hidden/vault", json=record, headers={"Idempotency-Key": "same"})
     token = await client.post("/v1/tokens", json={"workspace": "Hidden", "scopes": ["read"]})
+    load = await client.post("/v1/data/Hidden/vault", data=b"k,s,jewel\nk,s,jewel\n")
 
     async def alerted() -> str:
         (alert,) = (await client.get("/v1/alerts/Hidden")).json["alerts"]
@@ -76,6 +77,7 @@ async def furnished(here: House, url: str) -> Theirs:
         "subscription": made.json["id"],
         "id": str(kept),
         "target": str(kept),
+        "job_id": load.json["jobId"],
         "dataset": "vault",
         "key": "k",
         "subkey:path": "s",

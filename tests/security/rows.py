@@ -17,16 +17,18 @@ OPEN = ("/health", "/ping", "/ready", "/metrics", "/openapi.json", "/docs", "/do
 
 @dataclass(frozen=True)
 class Row:
-    """A route. `dataset`: a token bound to the dataset in its path passes too.
+    """A route. `dataset`: a token bound to the dataset in its path passes too; `bound`: one bound to any.
 
-    `query`, `headers` and `body` make a request that whoever passes is then refused for, so that it may be
-    sent with every token; a stream is left at once.
+    `other` is a scope that does as well. `query`, `headers` and `body` make a request that whoever passes is
+    then refused for, so that it may be sent with every token; a stream is left at once.
     """
 
     method: str
     path: str
     scope: Scope
+    other: Scope | None = None
     dataset: bool = False
+    bound: bool = False
     query: str = ""
     body: Any = None
     stream: bool = False
@@ -66,6 +68,11 @@ ROWS = (
     Row("POST", "/v1/generate-schema/{workspace}", "write", body="no record"),
     Row("GET", "/v1/events/{workspace}/stream", "read", stream=True),
     Row("GET", "/v1/events/{workspace}/{dataset}/stream", "read", dataset=True, stream=True),
+    Row("GET", "/v1/jobs/{workspace}/ingest", "read", "write", bound=True, query="limit=0"),
+    Row("GET", "/v1/jobs/{workspace}/ingest/{job_id}", "read", "write", bound=True),
+    Row("GET", "/v1/jobs/{workspace}/ingest/{job_id}/invalid-records-log", "read", "write", bound=True),
+    Row("DELETE", "/v1/jobs/{workspace}/ingest/{job_id}", "write", bound=True),
+    Row("POST", "/v1/jobs/{workspace}/ingest/{job_id}/retry", "write", bound=True),
     Row("GET", "/v1/quarantine/{workspace}", "read", query="limit=0"),
     Row("GET", "/v1/quarantine/{workspace}/{dataset}", "read", dataset=True, query="limit=0"),
     Row("POST", "/v1/quarantine/{workspace}/{target}/redrive", "write", dataset=True),
@@ -116,11 +123,6 @@ WITHOUT_WORKSPACE = (
     ("POST", "/Prod/dataload/v1/postdata"),
     ("GET", "/dataload/{job_id}/status"),
     ("GET", "/Prod/dataload/{job_id}/status"),
-    ("GET", "/v1/jobs/{workspace}/ingest"),
-    ("GET", "/v1/jobs/{workspace}/ingest/{job_id}"),
-    ("DELETE", "/v1/jobs/{workspace}/ingest/{job_id}"),
-    ("GET", "/v1/jobs/{workspace}/ingest/{job_id}/invalid-records-log"),
-    ("POST", "/v1/jobs/{workspace}/ingest/{job_id}/retry"),
 )
 """Those whose rights depend on what they are asked for; each has tests of its own."""
 
@@ -133,6 +135,7 @@ NOTHING = {
     "subscription": "sub-nothing",
     "notification": "n0nothing",
     "id": "999999999",
+    "job_id": "0" * 32,
 }
 """Ids that nothing has."""
 

@@ -297,7 +297,7 @@ async def test_a_job_is_shown_to_those_who_may_and_to_nobody_else(here: House) -
     from tests.stage.patience import eventually
 
     await eventually(known)
-    assert (await here.client.get(url, token=other)).status == 404
+    assert (await here.client.get(url, token=other)).status == 403
     assert (await here.client.get(url, token=dataset)).status == 404
     assert (await here.client.get(f"/v1/jobs/{w}/ingest", token=dataset)).json["jobs"] == []
     assert (await here.client.get(f"/v1/jobs/{w}/ingest", token=other)).status == 403

@@ -152,8 +152,13 @@ async def test_a_token_posts_to_its_own_workspace_and_learns_nothing_of_others(h
     assert (await here.client.post("/dataload/postdata", json=body, token=one)).status == 403
     unknown = {"datasetId": "new", "data": [{"a": 1}]}
     assert (await here.client.post("/dataload/postdata", json=unknown, token=one)).status == 404
-    elsewhere = {"datasetId": f"{other}.d", "data": []}
-    assert (await here.client.post("/dataload/postdata", json=elsewhere, token=mine)).status == 404
+    assert (await here.client.post("/dataload/postdata", json=body, token=theirs)).status == 200
+    for elsewhere in (f"{other}.d", f"{other}.never", "nowhere.d"):
+        asked = {"datasetId": elsewhere, "data": []}
+        for token in (mine, one):
+            answer = await here.client.post("/dataload/postdata", json=asked, token=token)
+            assert (answer.status, answer.json["code"]) == (403, "forbidden")
+            assert answer.json["detail"].count(elsewhere.replace(".", "/")) == 1
 
 
 async def test_the_same_idempotency_key_is_the_same_job(here: House) -> None:
