@@ -31,15 +31,20 @@ NAMES = (
     "mkdir",
 )
 WRITES = 240
+LOADS = 12
 ARMED = (sys.executable, "-m", "tests.faults.armed", "serve")
 SYNCS, SENDS = ("fsync", "fdatasync"), ("write", "writev", "sendto", "sendmsg")
 
 
 @dataclass(frozen=True)
 class Traced:
-    """What was acknowledged, mark and writeId by status, and every call the broker made."""
+    """What was acknowledged, mark and writeId by status, and every call the broker made.
+
+    `loads` are the marks and jobIds of loads that were.
+    """
 
     told: list[tuple[int, str, str]]
+    loads: list[tuple[str, str]]
     calls: list[Call]
     data: Path
 
@@ -54,15 +59,16 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traced]:
     command = (*traced(trace, NAMES, *slow), *ARMED)
     broker = patient({"FAULTS_SEGMENT": "65536"}, command)
     with broker:
-        told = asyncio.run(_written(broker))
+        told, loads = asyncio.run(_written(broker))
         pid = broker.pid
         broker.kill()
         ended(trace, pid)
-        yield Traced(told, calls(trace), broker.data)
+        yield Traced(told, loads, calls(trace), broker.data)
 
 
-async def _written(broker: Broker) -> list[tuple[int, str, str]]:
+async def _written(broker: Broker) -> tuple[list[tuple[int, str, str]], list[tuple[str, str]]]:
     told: list[tuple[int, str, str]] = []
+    loads: list[tuple[str, str]] = []
     async with calling(broker) as client:
 
         async def one(number: int) -> None:
@@ -73,6 +79,16 @@ async def _written(broker: Broker) -> list[tuple[int, str, str]]:
             assert answer.status in (200, 202), answer.body
             told.append((answer.status, mark, answer.json["writeId"]))
 
+        async def load(number: int) -> None:
+            mark = f"load{number:06d}."
+            if number % 2:
+                answer = await client.post(f"/v1/data/acme/l{number % 3}", data=f"mark\n{mark}\n".encode())
+            else:
+                body = {"datasetId": f"acme.q{number % 3}", "data": [{"mark": mark}]}
+                answer = await client.post("/dataload/postdata", json=body)
+            assert answer.status == (202 if number % 2 else 200), answer.body
+            loads.append((mark, answer.json["jobId"]))
+
         for number in range(3):
             await one(2 * number)
         places = asyncio.Semaphore(12)
@@ -81,13 +97,14 @@ async def _written(broker: Broker) -> list[tuple[int, str, str]]:
             async with places:
                 await one(number)
 
-        await asyncio.gather(*(in_turn(number) for number in range(10, WRITES)))
+        uploads = (load(number) for number in range(LOADS))
+        await asyncio.gather(*(in_turn(number) for number in range(10, WRITES)), *uploads)
 
     def trimmed() -> None:
         assert not (broker.data / "log" / "writes" / f"{1:016d}.seg").exists()
 
     await eventually(trimmed, 60)
-    return told
+    return told, loads
 
 
 def _synced(seen: Traced, begin: int, end: int, path: str) -> bool:
@@ -135,6 +152,18 @@ def test_every_write_that_was_waited_for_was_synced_in_the_database_before_its_a
     for _, mark, write_id in waited:
         frame = next(call for call in frames if mark in call.args)
         assert _synced(seen, frame.end, answers[write_id].begin, "sluice.db-wal"), mark
+
+
+def test_every_load_was_synced_with_its_job_before_its_answer(seen: Traced) -> None:
+    uploads = [call for call in seen.named("pwrite64") if "/log/uploads/" in call.args and call.on(".seg")]
+    frames = [call for call in seen.named("pwrite64") if call.on("sluice.db-wal")]
+    assert len(seen.loads) == LOADS
+    for mark, job in seen.loads:
+        answer = next(call for call in seen.named(*SENDS) if f'jobId\\":\\"{job}' in call.args)
+        upload = next(call for call in uploads if mark in call.args)
+        assert _synced(seen, upload.end, answer.begin, _file(upload)), mark
+        frame = next(call for call in frames if job.replace("-", "") in call.args)
+        assert _synced(seen, frame.end, answer.begin, "sluice.db-wal"), mark
 
 
 def test_a_segment_goes_only_after_all_it_held_is_synced_in_the_database(seen: Traced) -> None:
