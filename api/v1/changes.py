@@ -35,7 +35,7 @@ async def change_with_rows(services: Services, dataset: Dataset, patch: object) 
                 f"{dataset.name!r} has more than {MOST} records, the most that change with their dataset; "
                 "make another dataset and load them into it, or use existing=leave.",
             )
-    await services.loads.room()
+    await services.loads.room(dataset.workspace)
     (partition,) = partitions_of(dataset, services.partitions)
     change = Change(dataset.id, how, msgspec.json.encode(patch).decode())
     definition = Definition(partition, [Source(dataset.name, dataset.name, 0, [], 0)], change=change)
