@@ -1,15 +1,14 @@
 """Persist in one of several processes: what another one did to a dataset, it hears of or asks for."""
 
 from rules.envelope import DatasetEnd
-from storage import datasets, quarantine
+from storage import datasets
 from streams.awaiting import on_loop
 from streams.catalogue import Catalogue
 from tests.streams.agents.floor import Floor, a_write
 
 
 async def codes(here: Floor) -> list[str]:
-    found = await on_loop(here.store.read(lambda c: quarantine.listing(c, "w", None, 0, 1_000)))
-    return [one.code for one in found]
+    return [one.code for one in await here.aside()]
 
 
 async def test_records_behind_the_end_of_a_dataset_that_another_process_deleted_are_set_aside(
@@ -29,7 +28,7 @@ async def test_who_takes_a_partition_over_behind_an_end_that_another_applied_kno
     first = await here.persist()
     there, here.catalogue = here.catalogue, Catalogue(here.store)
     await here.catalogue.renew()
-    assert here.catalogue.alive(dataset.id)
+    assert here.catalogue.known("w", "d") is not None
     await on_loop(here.store.write(lambda c: datasets.retire(c, dataset)))
     there.forget(dataset)
     await here.written(DatasetEnd(a_write(None, []).id, "w", "d", dataset.id, dataset.version, 1))
