@@ -11,7 +11,7 @@ from rules.schema.dataset import Column, ColumnType, Dataset
 from storage import tables
 from storage.revision import raise_revision
 from storage.sql import NEVER_AGAIN, Big, Row, Serial, from_text, table, to_text, upsert
-from storage.views import drop_view, grow_view, make_view
+from storage.views import drop_view, grow_view, make_view, rename_view
 
 
 class WorkspaceRow(SQLModel, table=True):
@@ -152,8 +152,7 @@ def rename(connection: Connection, old: Dataset, new: Dataset) -> bool:
     """
     if not put_version(connection, old, new):
         return False
-    drop_view(connection, old)
-    make_view(connection, new)
+    rename_view(connection, old, new)
     return True
 
 

@@ -59,6 +59,16 @@ def grow_view(connection: Connection, dataset: Dataset) -> None:
     make_view(connection, dataset)
 
 
+def rename_view(connection: Connection, old: Dataset, new: Dataset) -> None:
+    """Give the view of a dataset its new name; on PostgreSQL what others have built on it stays."""
+    if is_postgres(connection):
+        name = _quoted(cut_name(new.folded))
+        _run(connection, f"ALTER VIEW IF EXISTS {view_name(connection, old)} RENAME TO {name}")
+    else:
+        drop_view(connection, old)
+        make_view(connection, new)
+
+
 def drop_view(connection: Connection, dataset: Dataset) -> None:
     """Drop the dataset's view, if it is there; on PostgreSQL with what others have built on it."""
     view = view_name(connection, dataset)

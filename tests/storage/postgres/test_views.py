@@ -1,6 +1,7 @@
 """What analysts have built on a dataset's view, when the dataset changes."""
 
 import logging
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -66,6 +67,18 @@ def test_a_column_that_was_only_ever_null_joins_the_view_at_its_end(
     changed(store, more, Additions(columns=(NewType("u", ColumnType.STRING),)))
     assert columns(url, "ws_w.d") == [*before, "u"]
     assert columns(url, "lab.second") == ["n"]
+
+
+def test_a_view_that_somebody_built_on_follows_its_dataset_to_another_name(
+    url: str, store: PostgresStore, dataset: Dataset
+) -> None:
+    before = columns(url, "ws_w.d")
+    renamed = replace(dataset, name="other", version=dataset.version + 1)
+    assert store.write(lambda c: datasets.rename(c, dataset, renamed)).result(DEADLINE)
+    assert (columns(url, "ws_w.d"), columns(url, "ws_w.other")) == ([], before)
+    assert columns(url, "lab.second") == ["n"]
+    changed(store, renamed, Additions(columns=(NewType("x", ColumnType.STRING),)))
+    assert columns(url, "ws_w.other") == [*before, "x"]
 
 
 @pytest.mark.parametrize("how", ["widened", "retired"])
