@@ -123,7 +123,7 @@ def test_what_is_long_past_is_forgotten_in_steps_and_a_job_with_the_last_of_its_
     monkeypatch.setattr(jobs, "STEP", 10)
     old, young = [kept(store) for _ in range(3)], kept(store)
     for job, count in zip((*old, young), (25, 0, 10, 3), strict=True):
-        rows = [Invalid(n // 10, n % 10 // 2, n % 2, "/a", "wrong_type", "no") for n in range(count)]
+        rows = [Invalid(n // 10, n % 10 // 2, 1, "/a", "wrong_type", "no", n % 2) for n in range(count)]
         store.write(partial(jobs.keep_invalid, job=job, rows=rows)).result(5)
         changed(store, job, status=State.ERROR, ended_at=NOW if job is not young else NOW + 1)
     sizes = [sentences(store, job) for job in (*old, young)]
