@@ -123,10 +123,17 @@ class Reserved(Held):
         super().add(size)
         self._left += size
 
+    def foresee(self, size: int) -> None:
+        """Refuse at once what is going to be more than may ever be held, less what was reserved.
+
+        Raises: Problem(body_too_large).
+        """
+        super().foresee(max(0, size - self._left))
+
     def add(self, size: int) -> None:
         """Hold more, as far as it is more than was reserved.
 
-        Raises: Problem(overloaded).
+        Raises: Problem(overloaded, body_too_large).
         """
         there = min(size, self._left)
         super().add(size - there)

@@ -3,7 +3,9 @@
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final
 
 from rules.errors import QUOTA, Problem
@@ -31,6 +33,13 @@ class _Bucket:
 
     def take(self, amount: float) -> None:
         self.level -= amount
+
+
+@dataclass(slots=True)
+class Counted:
+    """What was taken of a body, in bytes: nothing, until somebody says so."""
+
+    size: int = 0
 
 
 class Quota:
@@ -71,6 +80,19 @@ class Quota:
         size = int(declared) if declared.isdigit() else 0
         self.spend(token, 0, size)
         return size
+
+    @contextmanager
+    def counting(self, token: str, headers: Mapping[bytes, bytes]) -> Iterator["Counted"]:
+        """Let a body pass, and book it; what is said to have been taken counts in its place in the end.
+
+        Raises: Problem(quota) with Retry-After.
+        """
+        self.check(token)
+        booked, counted = self.book(token, headers), Counted()
+        try:
+            yield counted
+        finally:
+            self.spend(token, 0, counted.size - booked)
 
     def spend(self, token: str, records: int, size: int) -> None:
         """Count what a token wrote; a `size` below 0 gives bytes back that were booked."""

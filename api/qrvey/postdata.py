@@ -13,12 +13,13 @@ from api.decode.records import words_of
 from api.described import IDEMPOTENCY_KEY, Words, answers, extra
 from api.entry.body import receive_body
 from api.entry.caller import asked, identified, params_of, services_of
+from api.entry.params import Params
 from api.lane.once import keyed
 from api.services import Services
 from api.v1.render import reply
 from rules.envelope import Handling
 from rules.errors import BAD_JSON, BAD_PARAMETER, BAD_REQUEST, DATASET_NOT_FOUND, Problem
-from rules.job import TITLE, Definition, Source
+from rules.job import TITLE, Definition, Job, Source
 from rules.limits import MB, Limits
 from rules.names import DEFAULT_WORKSPACE, dataset_name, fold, workspace_name
 from rules.token import Token, may
@@ -102,10 +103,16 @@ async def post_older_prod(request: Request) -> Response:
 
 
 async def _post(request: Request, *, older: bool) -> Response:
-    services, params, token = services_of(request), params_of(request), identified(request)
-    home = token.workspace or DEFAULT_WORKSPACE
+    params, token = params_of(request), identified(request)
+    with services_of(request).loads.quota.counting(token.id, dict(request.scope["headers"])) as counted:
+        job, counted.size = await _made(request, params, token, older=older)
+    return reply({"jobId": str(uuid.UUID(job.id))}, headers=params.ignored)
+
+
+async def _made(request: Request, params: Params, token: Token, *, older: bool) -> tuple[Job, int]:
+    """Return the job of a body, and how many bytes that has. Raises: Problem."""
+    services, home = services_of(request), token.workspace or DEFAULT_WORKSPACE
     loads, limits = services.loads, services.limits
-    loads.quota.check(token.id)
     await loads.room(home)
     headers = dict(request.scope["headers"])
     async with loads.uploads.begin(home, held=True) as upload:
@@ -124,8 +131,7 @@ async def _post(request: Request, *, older: bool) -> Response:
             job = await loads.make(Wanted(workspace, definition, title), key, services.clock())
         finally:
             held.release()
-    loads.quota.spend(token.id, 0, len(body))
-    return reply({"jobId": str(uuid.UUID(job.id))}, headers=params.ignored)
+    return job, len(body)
 
 
 def _expected(headers: Mapping[bytes, bytes], limits: Limits) -> int:

@@ -97,18 +97,19 @@ async def load(request: Request, workspace: str, dataset: str) -> Response:
     if not create:
         await _must_exist(services, workspace, dataset)
     loads = services.loads
-    loads.quota.check(token.id)
-    await loads.room(workspace)
-    async with loads.uploads.begin(workspace) as upload:
-        await upload.receive(request.receive, dict(request.scope["headers"]))
-        uploaded = await upload.end()
-        if not uploaded.size:
-            raise Problem(BAD_PARAMETER, "The body is empty; send a JSON array, JSON lines, or CSV.")
-        source = Source(dataset, dataset, options.handling, uploaded.runs, uploaded.size, create)
-        definition = Definition(uploaded.partition, [source], options.event, options.most_invalid)
-        key = keyed(asked(request, token, params), workspace, uploaded.digest, services.limits)
-        job = await loads.make(Wanted(workspace, definition, dataset), key, services.clock())
-    loads.quota.spend(token.id, 0, uploaded.size)
+    headers = dict(request.scope["headers"])
+    with loads.quota.counting(token.id, headers) as counted:
+        await loads.room(workspace)
+        async with loads.uploads.begin(workspace) as upload:
+            await upload.receive(request.receive, headers)
+            uploaded = await upload.end()
+            if not uploaded.size:
+                raise Problem(BAD_PARAMETER, "The body is empty; send a JSON array, JSON lines, or CSV.")
+            source = Source(dataset, dataset, options.handling, uploaded.runs, uploaded.size, create)
+            definition = Definition(uploaded.partition, [source], options.event, options.most_invalid)
+            key = keyed(asked(request, token, params), workspace, uploaded.digest, services.limits)
+            job = await loads.make(Wanted(workspace, definition, dataset), key, services.clock())
+        counted.size = uploaded.size
     if wait:
         return _ended(await loads.wait(job, timeout), params)
     message = f"Data upload of {job.size}B for {dataset} completed, jobId: {job.id} has been created"

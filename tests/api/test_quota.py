@@ -122,3 +122,17 @@ def test_what_a_body_is_packed_in_says_nothing_of_what_it_will_take() -> None:
         quota.check("t")
     quota.spend("t", 0, -500)
     quota.check("t")
+
+
+@pytest.mark.parametrize("path", ["/v1/data/acme/d", "/dataload/postdata"])
+async def test_a_load_counts_from_its_head_on_and_only_what_is_taken_of_it(tmp_path: Path, path: str) -> None:
+    async with running_broker(tmp_path, quota_bytes="1KB") as client:
+        bad = await client.post(path, data=b" " * 20_000 + b"{", headers={"Content-Encoding": "br"})
+        assert bad.status in (400, 415)
+        record = {"a": "x" * 20_000}
+        taken = await client.post(
+            path, json={"datasetId": "d", "data": [record]} if "post" in path else [record]
+        )
+        assert taken.status in (200, 202)
+        refused = await client.post(path, json=[])
+        assert (refused.status, int(refused.headers["Retry-After"]) >= 10) == (429, True)

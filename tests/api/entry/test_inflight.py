@@ -62,6 +62,16 @@ def test_what_is_larger_than_all_that_may_be_held_is_too_large_and_not_told_to_c
     assert inflight.total == 95
 
 
+def test_what_was_reserved_for_a_body_counts_once_when_it_says_its_size() -> None:
+    held = Inflight(100).reserving("a")
+    held.reserve(90)
+    held.foresee(90)
+    held.foresee(100)
+    assert refused_as(lambda: held.foresee(101)) == "body_too_large"
+    held.add(90)
+    assert refused_as(lambda: held.add(11)) == "body_too_large"
+
+
 def refused_as(call: Callable[[], object]) -> str:
     with pytest.raises(Problem) as refused:
         call()
