@@ -137,6 +137,7 @@ export class Sluice {
         const response = await this.#fetch(this.#url + path, { headers, signal: limit.signal, cache: 'no-store' })
         if (!response.ok) await read(response)
         for await (const event of events(response.body.getReader(), limit)) {
+          if (signal?.aborted) return
           tries = 0
           last = event.id ?? last
           if (event.data !== undefined) yield event
