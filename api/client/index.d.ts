@@ -109,7 +109,8 @@ export interface Range {
   where?: string
 }
 
-export interface Place extends Named {
+export interface Place extends InWorkspace {
+  id: string | string[]
   /** A value of the dataset's key, or several. */
   key?: string | number | (string | number)[]
   subkey?: string | number
@@ -183,6 +184,13 @@ export interface Happened {
   record: Fields
 }
 
+export interface NewToken extends InWorkspace {
+  dataset?: string
+  scopes: ('read' | 'write' | 'rules' | 'admin')[]
+  title?: string
+  expires?: string
+}
+
 export interface Request extends Call {
   query?: Record<string, unknown>
   /** Sent as JSON, unless it is a text, bytes, a Blob or a stream. */
@@ -221,8 +229,9 @@ export class Sluice {
   /** What became of a write. */
   outcome(given: Call & { writeId: string }): Promise<Record<string, any>>
 
-  /** The records asked for; with `format` ndjson or csv their text. */
+  /** The records asked for; of several datasets or keys by dataset; with `format` ndjson or csv their text. */
   query(given: Query & { format: 'ndjson' | 'csv' }): Promise<string | null>
+  query(given: Query & ({ id: string[] } | { key: (string | number)[] })): Promise<Record<string, Fields[]>>
   query(given: Query & { format?: 'json' }): Promise<Fields[]>
   /** Deletes what was written before: of a key, in a range, or where a condition holds. */
   delete(given: Delete): Promise<{ success: true; deleted: number; writeId: string }>
@@ -238,6 +247,8 @@ export class Sluice {
   datasets(given: InWorkspace): Promise<any>
   dataset(given: Named): Promise<Record<string, any>>
   changeDataset(given: Named & { changes: Fields }): Promise<Record<string, any>>
+  /** Gives a dataset another name; its records, rules and tokens go along. */
+  renameDataset(given: Named & { newId: string }): Promise<Record<string, any>>
   deleteDataset(given: Named): Promise<Record<string, any> | null>
   /** The schema that records would get. Nothing is made. */
   generateSchema(given: InWorkspace & { data: Fields | Fields[] }): Promise<{ schema: Fields; keyCandidates: unknown[] }>
@@ -263,6 +274,16 @@ export class Sluice {
   subscriptions(given: InWorkspace): Promise<{ subscriptions: Record<string, any>[] }>
   changeSubscription(given: Named & { changes: Fields }): Promise<Record<string, any>>
   unsubscribe(given: Named): Promise<null>
+
+  /** What was accepted and could not be stored, of a workspace or a dataset (`id`). */
+  quarantine(given: InWorkspace & { id?: string; limit?: number; after?: string }): Promise<Record<string, any>>
+  /** Tries it again: one record by its id there, or all of a dataset. */
+  redrive(given: Named): Promise<Record<string, any>>
+
+  /** The token itself is shown this once. */
+  createToken(given: NewToken): Promise<{ id: string; token: string }>
+  tokens(given?: Call & { workspace?: string }): Promise<{ tokens: Record<string, any>[] }>
+  revokeToken(given: Call & { id: string }): Promise<null>
 
   /** Each change of an alert, none missed, until `signal` ends it or the broker refuses the token. */
   alertStream(given: { workspace: string; lastEventId?: string; signal?: AbortSignal }): AsyncGenerator<Told<Alert>, void>

@@ -37,6 +37,7 @@ const CALLS = {
   datasets: { send: 'GET /v1/datasets/{workspace}' },
   dataset: { send: 'GET /v1/datasets/{workspace}/{id}' },
   changeDataset: { send: 'PATCH /v1/datasets/{workspace}/{id}', body: 'changes' },
+  renameDataset: { send: 'PUT /v1/datasets/{workspace}/{id}/{newId}', safe: false },
   deleteDataset: { send: 'DELETE /v1/datasets/{workspace}/{id}' },
   generateSchema: { send: 'POST /v1/generate-schema/{workspace}', body: 'data', safe: true },
   createRule: { send: 'POST /v1/rules/{workspace}', body: 'rule' },
@@ -53,6 +54,11 @@ const CALLS = {
   subscriptions: { send: 'GET /v1/subscriptions/{workspace}' },
   changeSubscription: { send: 'PATCH /v1/subscriptions/{workspace}/{id}', body: 'changes' },
   unsubscribe: { send: 'DELETE /v1/subscriptions/{workspace}/{id}' },
+  quarantine: { send: 'GET /v1/quarantine/{workspace}/{id?}', query: ['limit', 'after'] },
+  redrive: { send: 'POST /v1/quarantine/{workspace}/{id}/redrive', safe: true },
+  createToken: { send: 'POST /v1/tokens', body: ['workspace', 'dataset', 'scopes', 'title', 'expires'] },
+  tokens: { send: 'GET /v1/tokens', query: ['workspace'] },
+  revokeToken: { send: 'DELETE /v1/tokens/{id}' },
 }
 
 /** Why a call was rejected. `status` is 0 where no answer came; `code` is then `network` or `timeout`. */

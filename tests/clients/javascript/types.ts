@@ -7,8 +7,10 @@ export async function allowed(): Promise<Alert[]> {
   const wrote: Written = await sluice.write({ workspace: 'w', id: 'd', data: [{ a: 1 }], wait: false, persist: true })
   const code: string | undefined = wrote.errors?.[0]?.code
   await sluice.load({ workspace: 'w', id: 'd', data: new Blob([code ?? '']), timeout: 60 })
-  const records = await sluice.query({ workspace: 'w', id: 'd', key: ['a', 'b'], limit: 2 })
+  const records = await sluice.query({ workspace: 'w', id: 'd', key: 'a', limit: 2 })
   records.map((record) => record['_id'])
+  const several = await sluice.query({ workspace: 'w', id: ['d', 'e'], key: ['a', 'b'] })
+  several['d']?.map((record) => record['_id'])
   const csv: string | null = await sluice.query({ workspace: 'w', id: 'd', format: 'csv' })
   await sluice.createRule({ workspace: 'w', rule: { on: 'd', where: csv ?? 'a > 1' } })
   await sluice.testRule({ workspace: 'w', id: 'r', events: [{ a: 1 }] })
