@@ -7,25 +7,33 @@ from api.health import LIVES, METRICS_TYPE, Vitals
 from rules.errors import METHOD_NOT_ALLOWED, NOT_FOUND, Problem
 
 
-def probes(vitals: Vitals) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
-    """Return the application: `/health`, `/ready`, `/metrics`, as the whole broker answers them."""
+def probes(
+    vitals: Vitals, otherwise: Callable[[str], Problem]
+) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+    """Return the application: `/health`, `/ready`, `/metrics`, as the whole broker answers them.
+
+    `otherwise` words, for a path, what anybody is told who asks for anything else.
+    """
 
     async def app(scope: Scope, _: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await _answer(scope["method"], scope["path"], vitals).send(send)
+            await _answer(scope["method"], scope["path"], vitals, otherwise).send(send)
 
     return app
 
 
-def _answer(method: str, path: str, vitals: Vitals) -> Answer:
+def works_behind(path: str) -> Problem:
+    """Return what a process answers that takes no requests."""
+    return Problem(
+        NOT_FOUND,
+        f"There is nothing at {path[:200]}: this process stores and judges, and answers /health, /ready and "
+        f"/metrics. Ask one that runs 'sluice api'.",
+    )
+
+
+def _answer(method: str, path: str, vitals: Vitals, otherwise: Callable[[str], Problem]) -> Answer:
     if path not in ("/health", "/ready", "/metrics"):
-        return problem(
-            Problem(
-                NOT_FOUND,
-                f"There is nothing at {path[:200]}: this process stores and judges, and answers /health, "
-                f"/ready and /metrics. Ask one that runs 'sluice api'.",
-            )
-        )
+        return problem(otherwise(path))
     if method not in ("GET", "HEAD"):
         return problem(Problem(METHOD_NOT_ALLOWED, f"{path} takes GET, not {method}."), ((b"allow", b"GET"),))
     if path == "/metrics":

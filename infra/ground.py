@@ -3,9 +3,11 @@
 import asyncio
 import shutil
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TextIO
+from itertools import count
+from logging import getLogger
+from typing import Final, TextIO, TypeVar
 
 from sqlalchemy import Connection
 
@@ -20,6 +22,7 @@ from infra.metrics import PrometheusMeter
 from infra.parts import Part, Parts
 from infra.role import Role
 from infra.settings import Settings
+from rules.errors import Later
 from storage import identity, offsets
 from storage.migrate import migrate
 from storage.store import Store
@@ -27,10 +30,18 @@ from streams.awaiting import on_loop
 from streams.backlog import Backlog
 from streams.catalogue import Catalogue
 from streams.inquiry import asking
-from streams.log import Log
+from streams.log import Log, LogAway
 from streams.publisher import Publisher
 from streams.receipts import Receipts
 from streams.topics import WRITES
+
+T = TypeVar("T")
+
+_log = getLogger(__name__)
+
+AGAIN: Final = 1.0
+SAY_EACH: Final = 30
+"""Seconds between attempts to reach a server, and how many of them pass in silence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,22 +89,29 @@ class Ground:
                 self.backlog.added(partition, end - 1, time.monotonic(), {})
 
 
-async def lay(settings: Settings, lifecycle: Lifecycle, out: TextIO, role: Role) -> tuple[Ground, Crown]:
-    """Open log and store, and meet them; `lifecycle` closes them.
+async def lay(
+    settings: Settings,
+    lifecycle: Lifecycle,
+    signs: tuple[PrometheusMeter, Parts],
+    out: TextIO,
+    role: Role,
+) -> tuple[Ground, Crown]:
+    """Open log and store, and meet them; `lifecycle` closes them, `signs` tell how they are.
+
+    Servers of their own that do not answer yet are waited for: processes may start before them.
 
     Raises: WrongSetting, LogError, AnotherLogError, Later, DatabaseError.
     """
-    meter = PrometheusMeter()
-    health = Parts(time.monotonic, datetime.now(UTC))
+    meter, health = signs
     alone = settings.database is None
     crown = own_crown(settings, out) if alone else Crown(None, made=False)
     # nothing else may need the directory: both engines can be elsewhere, and the token given
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    carrier = await open_log(settings, lifecycle, meter, health.register("log"))
+    log_part, store_part = health.register("log"), health.register("store")
+    carrier = await _reached(lambda: open_log(settings, lifecycle, meter, log_part), log_part.failing)
     log = carrier.log
-    store = _store(settings, lifecycle, health.register("store"))
-    now = time.time_ns()
-    known = await on_loop(store.write(lambda c: _introduce(c, log, now, crown.token)))
+    store = _store(settings, lifecycle, store_part)
+    known = await _introduced(store, log, crown, alone=alone)
     if role.receives and not alone:
         crown = await shared_crown(settings, store, out)
     catalogue = Catalogue(store)
@@ -118,6 +136,28 @@ async def lay(settings: Settings, lifecycle: Lifecycle, out: TextIO, role: Role)
         admission=Admission(catalogue, settings.limits(), time.time_ns),
     )
     return ground, crown
+
+
+async def _reached(reach: Callable[[], Awaitable[T]], say: Callable[[str], None]) -> T:
+    """Return what `reach` returns, once it is not Later and the log's servers answer."""
+    for turn in count():
+        try:
+            return await reach()
+        except (LogAway, Later) as error:
+            say(str(error))
+            if turn % SAY_EACH == 0:
+                _log.warning("The start waits: %s", error, extra={"action": "start"})
+        await asyncio.sleep(AGAIN)
+    raise AssertionError("it is tried for ever")
+
+
+async def _introduced(store: Store, log: Log, crown: Crown, *, alone: bool) -> Known:
+    async def introduce() -> Known:
+        now = time.time_ns()
+        return await on_loop(store.write(lambda c: _introduce(c, log, now, crown.token)))
+
+    # the store itself says how it is
+    return await introduce() if alone else await _reached(introduce, lambda _: None)
 
 
 def _store(settings: Settings, lifecycle: Lifecycle, part: Part) -> Store:

@@ -2,9 +2,10 @@
 
 import asyncio
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from socket import socket
+from datetime import UTC, datetime
 from typing import TextIO
 
 from api.app import App
@@ -14,14 +15,18 @@ from api.entry.gate import Gate
 from api.entry.inflight import Inflight
 from api.feeds.feed import AlertFeed
 from api.health import Vitals
-from api.probes import probes
+from api.probes import probes, works_behind
 from infra.behind import start_courier, start_loader, start_working
+from infra.carrier import EMBEDDED
 from infra.chores import start_chores
+from infra.door import Door
 from infra.front import Front, receiving
 from infra.ground import Ground, lay
 from infra.lifecycle import Lifecycle
+from infra.metrics import PrometheusMeter
+from infra.parts import Parts
 from infra.role import SERVE, Role
-from infra.server import Server, listen
+from infra.server import listen
 from infra.settings import Settings
 from rules.limits import MB
 from streams.announce import Announcer
@@ -52,7 +57,14 @@ async def start(
     """
     sock = listen(settings.host, settings.port)
     lifecycle.on_stop("socket", lambda: asyncio.to_thread(sock.close))
-    ground, crown = await lay(settings, lifecycle, out, role)
+    meter = PrometheusMeter()
+    health = Parts(time.monotonic, datetime.now(UTC))
+    vitals = Vitals(health.report, meter.render)
+    door = Door(settings, lifecycle, sock, vitals)
+    opened = health.register("door")  # first: nothing is ready before it
+    if settings.log != EMBEDDED:
+        await door.open()  # servers elsewhere may be waited for, and whoever asks shall know
+    ground, crown = await lay(settings, lifecycle, (meter, health), out, role)
     feed = AlertFeed(ground.store, shared=ground.carrier.shared)
     wake_courier = await _start_raising(ground, feed, role)
     await ground.note_backlog()
@@ -65,9 +77,14 @@ async def start(
     gate = Gate(off=not settings.auth)
     front = Front(gate, inflight, Announcer(ground.log, ground.store), feed, uploads, bell, wake_courier)
     await start_chores(ground, front, role)
-    vitals = Vitals(ground.health.report, ground.meter.render)
-    app, let_go = receiving(ground, front, vitals) if role.receives else (probes(vitals), _nothing)
-    await _open_door(ground, sock, app, let_go)
+    app, let_go = receiving(ground, front, vitals) if role.receives else _working(vitals)
+
+    def closing() -> None:
+        ground.pressure.closed = True
+        let_go()
+
+    await door.let_in(app, closing)
+    opened.ok()
     return Running(settings.host, sock.getsockname()[1], crown.token, crown.made)
 
 
@@ -95,28 +112,8 @@ async def _start_raising(ground: Ground, feed: AlertFeed, role: Role) -> Callabl
     return courier.wake
 
 
-async def _open_door(ground: Ground, sock: socket, app: App, let_go: Callable[[], None]) -> None:
-    settings, lifecycle = ground.settings, ground.lifecycle
-    server = Server(
-        app,
-        sock,
-        settings.stop_deadline / 2e9,
-        settings.max_connections,
-        settings.tls_cert,
-        settings.tls_key,
-    )
-    serving = asyncio.create_task(server.run(), name="server")
-
-    async def close_door() -> None:
-        ground.pressure.closed = True
-        let_go()
-        server.stop()
-        await serving
-
-    lifecycle.on_stop("door", close_door)
-    lifecycle.watch("server", serving)
-    await server.started()
-    ground.health.register("door").ok()
+def _working(vitals: Vitals) -> tuple[App, Callable[[], None]]:
+    return probes(vitals, works_behind), _nothing
 
 
 def _busy(ground: Ground, inflight: Inflight) -> Callable[[], bool]:

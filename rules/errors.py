@@ -119,6 +119,7 @@ OUTCOME_UNKNOWN = _code(
     "outcome_unknown", 503, "The log did not answer; the write may be stored yet.", retriable=True
 )
 STORE_UNAVAILABLE = _code("store_unavailable", 503, "The database does not answer now.", retriable=True)
+STARTING = _code("starting", 503, "The broker is starting.", retriable=True)
 STOPPING = _code("stopping", 503, "The broker is stopping.", retriable=True)
 PENDING = _code("pending", 503, "The change is kept and will be in force by itself.", retriable=True)
 TOO_SLOW = _code("too_slow", 504, "It was not done in time; it goes on and will be done.", retriable=True)

@@ -7,7 +7,7 @@ import pytest
 
 from api.entry.answer import Receive
 from api.health import Vitals
-from api.probes import probes
+from api.probes import probes, works_behind
 
 
 async def asked(
@@ -23,7 +23,7 @@ async def asked(
 
     vitals = Vitals(lambda: {"status": status, "parts": {}}, lambda: b"sluice_requests_total 7\n")
     no_body: Receive = receive
-    await probes(vitals)({"type": "http", "method": method, "path": path}, no_body, send)
+    await probes(vitals, works_behind)({"type": "http", "method": method, "path": path}, no_body, send)
     return sent[0]["status"], dict(sent[0]["headers"]), sent[1]["body"]
 
 
