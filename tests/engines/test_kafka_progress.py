@@ -27,6 +27,10 @@ TOPICS = (TopicPlan(WRITES), TopicPlan(EVENTS), TopicPlan(RECEIPTS, 3_600_000))
 OUTCOME = Outcome("w1", 0, 1, "w", "d", 1, PERSIST | EVENT, 1, 0, 0)
 
 
+def nobody(_: set[str]) -> None:
+    """Who has new alerts is told to nobody."""
+
+
 async def test_a_receipt_reaches_another_process_before_it_asks_the_store(
     data: Path, servers: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -42,8 +46,8 @@ async def test_a_receipt_reaches_another_process_before_it_asks_the_store(
             stored = False
             here, there = Receipts(4), Receipts(4, ask)
             running = [
-                asyncio.create_task(Progress(storing, store, here).run()),
-                asyncio.create_task(Progress(waiting, store, there).run()),
+                asyncio.create_task(Progress(storing, store, here, nobody).run()),
+                asyncio.create_task(Progress(waiting, store, there, nobody).run()),
             ]
             answered = there.expect("w1", 1)
             stored = True
@@ -66,11 +70,33 @@ async def test_what_no_receipt_told_the_store_tells(data: Path, servers: str) ->
     with database(data / "sluice.db") as store:
         async with opened(plan) as log:
             receipts = Receipts(4)
-            running = asyncio.create_task(Progress(log, store, receipts).run())
+            running = asyncio.create_task(Progress(log, store, receipts, nobody).run())
             await stored_up_to(store, log, 3, 17)
             await eventually(lambda: receipts.committed(3) == 17, 30.0)
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_who_has_new_alerts_is_told_to_the_others_and_not_to_oneself(data: Path, servers: str) -> None:
+    plan = a_plan(servers, topics=TOPICS, quick=frozenset({RECEIPTS}))
+    with database(data / "sluice.db") as store:
+        async with opened(plan) as raising, opened(plan) as listening:
+            mine: list[set[str]] = []
+            theirs: list[set[str]] = []
+            here = Progress(raising, store, Receipts(4), mine.append)
+            there = Progress(listening, store, Receipts(4), theirs.append)
+            running = [asyncio.create_task(one.run()) for one in (here, there)]
+
+            def raised_and_heard() -> bool:
+                here.raised({"a", "b"})
+                here.raised({"c"})
+                return set().union(*theirs) == {"a", "b", "c"}
+
+            await eventually(raised_and_heard, 30.0)
+            assert mine == []
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
 
 
 async def stored_up_to(store: object, log: KafkaLog, partition: int, end: int) -> None:
