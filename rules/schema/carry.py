@@ -127,7 +127,7 @@ def _converted(kind: ColumnType, value: Any) -> Any:
     if convert is not None:
         return convert(value)
     if kind in _FROM_TEXT and isinstance(value, str) and value:
-        return values_of_cells([value], kind)[0]
+        value = values_of_cells([value], kind)[0]
     if kind is ColumnType.BOOLEAN and type(value) in (int, float) and value in (0, 1):
         return bool(value)
     if kind is ColumnType.NUMBER and type(value) is int and int(float(value)) != value:
