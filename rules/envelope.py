@@ -94,7 +94,8 @@ class Delete(msgspec.Struct, array_like=True, frozen=True, tag="d"):
 
     `key` holds values in the order of the dataset's key columns, possibly fewer (a prefix), `keys` such lists
     where there are several. `begin` and `end` are nanoseconds since 1970 against the date column or `_time`,
-    made absolute before the append. `where` is a condition's source.
+    made absolute before the append. `where` is a condition's source. `columns` names the key's columns that
+    were meant and `date` the date column ("" for the arrival), for they may be others by now; None: unsaid.
     """
 
     id: str
@@ -111,6 +112,8 @@ class Delete(msgspec.Struct, array_like=True, frozen=True, tag="d"):
     keyed: bool = False
     keys: list[list[Any]] = []
     where: str = ""
+    columns: list[str] | None = None
+    date: str | None = None
 
 
 class DatasetEnd(msgspec.Struct, array_like=True, frozen=True, tag="e"):

@@ -1,9 +1,10 @@
 """A dataset's rows brought to another version: a copy of its table, filled in slices, takes its place."""
 
 from collections.abc import Iterable
-from typing import Any, Final, NamedTuple
+from itertools import chain
+from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, delete, func, select, tuple_
+from sqlalchemy import Connection, delete, func, select
 
 from rules.envelope import ID_FIELD, TIME_FIELD
 from rules.fold import Present
@@ -12,7 +13,7 @@ from storage import datasets, tables
 from storage.mismatch import Mismatch
 from storage.quarantine import QUARANTINE
 from storage.rows import reader, to_columns
-from storage.sql import upsert
+from storage.sql import is_postgres
 from storage.tables import AT, ID, KEY, copy_of, physical, stored_columns, table_of
 from storage.views import drop_view, make_view
 
@@ -58,20 +59,27 @@ def put(connection: Connection, new: Dataset, rows: Iterable[tuple[bytes, Presen
         before = newest.get(key)
         if before is None or (before.at, before.id) < (row.at, row.id):
             newest[key] = row
-    table = copy_of(new)
     columns = to_columns(new, [row.record for row in newest.values()])
-    names = (KEY, ID, AT, *map(physical, stored_columns(new)))
-    own = ((key, row.id, row.at) for key, row in newest.items())
-    values = [
-        dict(zip(names, (*start, *rest), strict=True)) for start, *rest in zip(own, *columns, strict=True)
-    ]
-    most = max(1, min(_ROWS, _PARAMETERS // len(names)))
+    own = [[*newest], [row.id for row in newest.values()], [row.at for row in newest.values()]]
+    values = list(zip(*own, *columns, strict=True))
+    most = max(1, min(_ROWS, _PARAMETERS // len(values[0]))) if values else 1
     for start in range(0, len(values), most):
-        statement = upsert(connection, table).values(values[start : start + most])
-        theirs = statement.excluded
-        later = tuple_(theirs[AT], theirs[ID]) > tuple_(table.c[AT], table.c[ID])
-        changed: dict[Any, Any] = {name: theirs[name] for name in names if name != KEY}
-        connection.execute(statement.on_conflict_do_update(index_elements=[KEY], set_=changed, where=later))
+        some = values[start : start + most]
+        connection.exec_driver_sql(_putting(connection, new, len(some)), tuple(chain.from_iterable(some)))
+
+
+def _putting(connection: Connection, new: Dataset, rows: int) -> str:
+    """Return the statement for so many rows, as text: SQLAlchemy takes a millisecond a row to make it."""
+    names = (KEY, ID, AT, *map(physical, stored_columns(new)))
+    mark = "%s" if is_postgres(connection) else "?"
+    values = ", ".join([f"({', '.join([mark] * len(names))})"] * rows)
+    changed = ", ".join(f"{name} = excluded.{name}" for name in names if name != KEY)
+    table = copy_of(new).name
+    return (
+        f"INSERT INTO {table} ({', '.join(names)}) VALUES {values} "  # noqa: S608 - names are surrogates
+        f"ON CONFLICT ({KEY}) DO UPDATE SET {changed} "
+        f"WHERE (excluded.{AT}, excluded.{ID}) > ({table}.{AT}, {table}.{ID})"
+    )
 
 
 def count(connection: Connection, dataset: Dataset, most: int) -> int:

@@ -66,5 +66,6 @@ class Retention:
                 end=end,
                 part=part,
                 parts=len(partitions),
+                date=dataset.date or "",
             )
             await self._publisher.publish(partition, encode(entry), dataset.workspace, alone=True)

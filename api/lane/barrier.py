@@ -92,6 +92,8 @@ async def delete(
                     keyed=key is not None,
                     keys=[] if one else chosen.keys,
                     where=chosen.where,
+                    columns=list(dataset.key[: max(map(len, chosen.keys), default=0)]),
+                    date=dataset.date or "",
                 )
             ),
         )

@@ -8,7 +8,7 @@ from api.batch.changing import changed_with_rows
 from api.batch.loads import Wanted
 from api.batch.report import url_of
 from api.services import Services
-from rules.errors import SCHEMA_CHANGE_REFUSED, Problem
+from rules.errors import BODY_TOO_LARGE, SCHEMA_CHANGE_REFUSED, Problem
 from rules.job import Change, Definition, Source
 from rules.schema.dataset import Dataset
 from rules.schema.redeclare import read_existing
@@ -35,9 +35,15 @@ async def change_with_rows(services: Services, dataset: Dataset, patch: object) 
                 f"{dataset.name!r} has more than {MOST} records, the most that change with their dataset; "
                 "make another dataset and load them into it, or use existing=leave.",
             )
+    asked = msgspec.json.encode(patch)
+    if len(asked) > services.limits.part_bytes:
+        raise Problem(
+            BODY_TOO_LARGE,
+            f"The change has {len(asked)} bytes; {services.limits.part_bytes} fit in the log with records.",
+        )
     await services.loads.room(dataset.workspace)
     (partition,) = partitions_of(dataset, services.partitions)
-    change = Change(dataset.id, how, msgspec.json.encode(patch).decode())
+    change = Change(dataset.id, how, asked.decode())
     definition = Definition(partition, [Source(dataset.name, dataset.name, 0, [], 0)], change=change)
     wanted = Wanted(dataset.workspace, definition, dataset.name)
     job = await services.loads.make(wanted, None, services.clock())

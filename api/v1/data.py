@@ -16,7 +16,6 @@ from api.services import Services
 from api.v1.asked import QUERY, RANGE, WHERE, Asked, condition_of, fields_of, pages_of, read_asked
 from api.v1.render import PAGE_BYTES, form_of, plain, render, reply
 from api.v1.selection import Address, address_of, select_in, span_of
-from rules.condition.condition import Condition
 from rules.errors import BAD_PARAMETER, DATASET_NOT_FOUND, Problem
 from rules.names import fold
 from rules.schema.dataset import Dataset
@@ -114,7 +113,7 @@ async def remove(request: Request) -> Response:
 
     chosen = choose(services.clock())
     if where is not None:
-        await _ensure_bounded(services, dataset, chosen, condition_of(where, dataset, services.limits))
+        await _ensure_bounded(services, dataset, chosen)
     scope = request.scope
     like_a_write = DoorRequest(
         request.method, address.raw, dict(scope["headers"]), scope["query_string"], params, token
@@ -149,14 +148,16 @@ def _once(names: Iterable[str]) -> Iterator[str]:
             yield name
 
 
-async def _ensure_bounded(services: Services, dataset: Dataset, chosen: Chosen, where: Condition) -> None:
-    """Refuse a condition for which too many records would have to be looked at one by one.
+async def _ensure_bounded(services: Services, dataset: Dataset, chosen: Chosen) -> None:
+    """Refuse a condition that is none, or for which too many records would have to be looked at one by one.
 
-    Raises: Problem: scan_limit, overloaded, query_too_slow.
+    Raises: Problem: bad_parameter, scan_limit, overloaded, query_too_slow.
     """
 
     def body(c: Connection, _: Bound) -> None:
-        if to_look_at(c, dataset, chosen.keys, chosen.begin, chosen.end, where, ROWS) > ROWS:
+        now = _dataset(c, dataset.workspace, dataset.name)  # its table may have another form than we know
+        where = condition_of(chosen.where, now, services.limits)
+        if to_look_at(c, now, chosen.keys, chosen.begin, chosen.end, where, ROWS) > ROWS:
             raise TooMuch(ROWS)
 
     await services.queries.search(body)

@@ -142,7 +142,8 @@ async def change(request: Request, workspace: str, dataset: str) -> Response:
     These three take their place among the writes: what was written before is treated so, schema and records
     change at one moment, and the old schema is in force until then. What does not fit any more is not lost:
     it is in quarantine, with the reason, as is what was accepted under the old schema and comes later. They
-    raise no events, take 1,000,000 records at the most, and no dataset with partitionBy.
+    raise no events, take 1,000,000 records at the most, and no dataset with partitionBy. Writes to the same
+    partition wait meanwhile: about ten seconds for 100,000 records.
     """
     caller(request, "admin", workspace, dataset)
     services, params = services_of(request), params_of(request)

@@ -125,7 +125,14 @@ def removing(
 
 
 def _remove(c: Connection, dataset: Dataset, partition: int, entry: Delete, limits: Limits) -> int:
-    """Delete what an entry means. A condition that does not fit the dataset any more means nothing."""
+    """Delete what an entry means. One that means another key, another time than the dataset has since it was
+    changed, or a condition that does not fit it any more, means nothing.
+    """
+    if entry.columns is not None and list(dataset.key[: len(entry.columns)]) != entry.columns:
+        return 0
+    timed = (entry.begin, entry.end) != (None, None)
+    if timed and entry.date is not None and (dataset.date or "") != entry.date:
+        return 0
     where = None
     if entry.where:
         try:

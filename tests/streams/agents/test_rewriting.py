@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from sqlalchemy import Connection, inspect
 
-from rules.envelope import Handling, Rewrite
+from rules.envelope import Delete, Handling, Rewrite
 from rules.schema.dataset import ColumnType, Dataset
 from rules.schema.evolve import Additions, NewType, evolve
 from storage import datasets, quarantine, rewriting, writes
@@ -178,3 +178,17 @@ async def test_a_change_that_can_not_be_done_any_more_changes_nothing_and_says_s
     await (await here.persist()).apply(0, await here.messages())
     assert await refused(here) == [(0, 1)]
     assert len(here.rows()) == ROWS
+
+
+async def test_a_delete_on_its_way_means_the_key_and_the_time_of_its_day(here: Floor) -> None:
+    dataset = await filled(here)
+    asked = msgspec.json.encode({"existing": "reingest", "columnMapping": {"key": ["n", "m"]}}).decode()
+    await here.written(Rewrite("change:1", "w", "d", dataset.id, 1, 1, "reingest", asked))
+    old, new = {"columns": ["id"], "date": ""}, {"columns": ["n"], "date": ""}
+    for number, more in enumerate((old, {"date": "gone", "end": 2**60}, new)):
+        keys = {} if "end" in more else {"key": [7 if more is new else "k003"]}
+        entry = Delete(a_write(None, []).id, "w", "d", dataset.id, 1, number, **keys, **more)
+        await here.written(entry)
+        await driven(await here.persist(), await here.messages(start=here.receipts.committed(0)))
+    assert [row["n"] for row in here.rows() if row["n"] in (3, 7)] == [3]
+    assert len(here.rows()) == ROWS - 1
