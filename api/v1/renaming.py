@@ -45,7 +45,7 @@ async def rename(services: Services, old: Dataset, name: str) -> Renamed:
 
     moved = await on_loop(services.store.write(body))
     services.catalogue.put(new)
-    services.gate.know(await on_loop(services.store.read(tokens.by_hash)))
+    services.gate.know(*await on_loop(services.store.read(tokens.known)))
     try:
         for rule in moved:
             await services.announcer.announce(rule)

@@ -42,9 +42,7 @@ async def kept(here: Floor) -> dict[str, Any]:
     """Return everything that a change leaves behind."""
 
     def read(c: Connection) -> dict[str, Any]:
-        aside = quarantine.listing(c, "w", None, 0, 1_000)
         return {
-            "aside": [(one.record["id"], one.code) for one in aside],
             "outcomes": [
                 (o.accepted, o.replaced, o.quarantined, o.rejected) for o in writes.among(c, ["change:1"])
             ],
@@ -53,6 +51,7 @@ async def kept(here: Floor) -> dict[str, Any]:
 
     return {
         "rows": [(row["id"], row["n"], row["m"]) for row in here.rows()],
+        "aside": [(one.record["id"], one.code) for one in await here.aside()],
         **await on_loop(here.store.read(read)),
     }
 
@@ -138,7 +137,7 @@ async def test_many_that_do_not_fit_any_more_are_set_aside_and_stop_nothing(here
     await here.written(a_write(dataset, [{"id": "fits", "n": 1}]))
     await (await here.persist()).apply(0, await here.messages())
     assert [(row["id"], row["n"]) for row in here.rows()] == [("fits", True)]
-    found = await on_loop(here.store.read(lambda c: quarantine.listing(c, "w", None, 0, 1_000)))
+    found = await here.aside()
     assert ({one.code for one in found}, len(found)) == ({"schema_changed"}, 300)
 
 
