@@ -1,15 +1,23 @@
 """`PUT /v1/datasets/{workspace}/{dataset}/{name}`: a dataset renamed, with what is named for it."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from api.batch.loads import Wanted, new_job
+from api.v1.renaming import _refuse_loads
+from rules.errors import Problem
+from rules.job import Definition, Source, State
+from storage import jobs
 from tests.api.v1.asking import declared, quote, written
 from tests.stage.house import House, house
 from tests.stage.patience import eventually
 from tests.stage.stored import read
+from tests.storage.database import made, opened
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -132,3 +140,16 @@ async def test_records_spread_over_partitions_keep_their_places(here: House) -> 
     again = await here.client.post(path, json=[quote(f"s{n}", 1, 1, price=1) for n in range(30)])
     assert again.json["replaced"] == 30
     assert (await here.client.delete(f"/v1/data/{w}/prices?where=true")).json["deleted"] == 31
+
+
+def test_a_dataset_that_is_loaded_into_keeps_its_name_until_the_load_has_ended(tmp_path: Path) -> None:
+    with opened(tmp_path / "test.db") as store:
+        dataset = made(store, "quotes")
+        loading = new_job(Wanted("W", Definition(0, [Source("QUOTES", "QUOTES", 0, [], 0)]), "quotes"), 1)
+        job = store.write(lambda c: jobs.add(c, loading)).result(10)
+        with pytest.raises(Problem, match=job.id) as refused:
+            store.read(lambda c: _refuse_loads(c, dataset)).result(10)
+        assert refused.value.code.name == "job_state"
+        ended = replace(job, status=State.CANCELLED)
+        assert store.write(lambda c: jobs.change(c, job, ended, 2)).result(10)
+        store.read(lambda c: _refuse_loads(c, dataset)).result(10)
