@@ -2,10 +2,10 @@
 PYTHON ?= python3
 V := .venv/bin
 
-.PHONY: help install run test crash crash-engines faults engines infra clients lint demo bench overload rubbish reference lock clean
+.PHONY: help install run test crash crash-engines faults engines infra clients lint demo bench bench-engines overload rubbish reference lock clean
 
 help: ## show what there is to do
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
 
 install: .venv/.installed ## make .venv from the lock file (the only step that needs a network)
 
@@ -54,6 +54,10 @@ demo: install ## replay a real public data set through a running broker
 
 bench: install ## measure, as ratios in one run
 	@$(V)/python -m tests.bench
+
+bench-engines: install ## the same on Kafka and PostgreSQL (ROUNDS=3, BACKLOG=5000000 and STORED=10000000 records)
+	@$(V)/python -m tests.bench.pair --rounds $(or $(ROUNDS),3) --backlog $(or $(BACKLOG),5000000) \
+		--stored $(or $(STORED),10000000) --shared $(or $(SHARED),500000)
 
 overload: install ## twenty times what it can take (SECONDS=120 of each shape)
 	@$(V)/python -m tests.overload --seconds $(or $(SECONDS),120)

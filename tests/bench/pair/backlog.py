@@ -1,12 +1,18 @@
-"""A backlog in the log that nobody applies yet, and workers that catch up with it."""
+"""A backlog in the log that nobody applies yet, and workers that catch up with it.
+
+What they have done is asked of the database: a worker that gives a partition away in the middle of a commit
+does not count what it has just stored.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from time import perf_counter
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from aiohttp import ClientError, ClientSession
+import psycopg
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from tests.bench.load import Load, Shot, run_load
 from tests.bench.pair.batches import shots
@@ -20,6 +26,7 @@ SLICE: Final = 2.0
 """Seconds of one load: a backlog is made of as many as it takes."""
 
 LOOK_EVERY: Final = 0.1
+QUIET: Final = 0.5
 STUCK_AFTER: Final = 60.0
 BOUNDLESS: Final = {"backlog_bytes": "1024GB", "backlog_age": "10h"}
 
@@ -27,10 +34,10 @@ BOUNDLESS: Final = {"backlog_bytes": "1024GB", "backlog_age": "10h"}
 class CaughtUp(NamedTuple):
     """Records, the seconds that they took, and the workers' seconds of CPU meanwhile.
 
-    Counted from when the first one was stored and every worker was ready.
+    Counted from when something was stored and every worker was ready.
     """
 
-    records: int
+    records: float
     seconds: float
     cpu: float
 
@@ -40,23 +47,30 @@ class CaughtUp(NamedTuple):
         return self.records / self.seconds
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A backlog: its workers' environment, its records and messages, and how many a second were taken."""
+
+    env: dict[str, str]
+    records: int
+    messages: int
+    rate: float
+
+
 @asynccontextmanager
-async def receiving(
-    engines: Engines, partitions: int = PARTITIONS
-) -> AsyncIterator[tuple[Rig, dict[str, str]]]:
-    """Run a process that only receives; yield it and the environment of workers beside it."""
+async def waiting(
+    engines: Engines, datasets: Sequence[str], records: int, partitions: int = PARTITIONS
+) -> AsyncIterator[Waiting]:
+    """Have at least so many records taken, to the datasets in turn, by a process that only receives."""
     env = engines.fresh(partitions=str(partitions), **BOUNDLESS)
     async with rig_of(env, "api") as door:
-        yield door, env
-
-
-async def fill(door: Rig, datasets: Sequence[str], records: int) -> int:
-    """Have at least so many records taken, to the datasets in turn; return how many were."""
-    before = await door.accepted()
-    load = Load(door.url, logged(list(datasets)), door.headers, CONNECTIONS, SLICE)
-    while (taken := await door.accepted() - before) < records:
-        await run_load(load)
-    return taken
+        await door.rule(datasets[0])
+        load = Load(door.url, logged(list(datasets)), door.headers, CONNECTIONS, SLICE)
+        begun = perf_counter()
+        while (there := await door.accepted()) < records:
+            await run_load(load)
+        rate = there / (perf_counter() - begun)
+        yield Waiting(env, await _settled(door), await _messages(engines, env), rate)
 
 
 def logged(datasets: list[str]) -> list[Shot]:
@@ -67,49 +81,73 @@ def logged(datasets: list[str]) -> list[Shot]:
     ]
 
 
-async def catch_up(env: dict[str, str], workers: int, wanted: int) -> CaughtUp:
-    """Start workers and wait until so many records are stored.
+async def catch_up(backlog: Waiting, workers: int) -> CaughtUp:
+    """Start workers and wait until all is stored.
 
-    Raises: RuntimeError, where nothing moves for a minute.
+    Raises: RuntimeError, where nothing moves for a minute, or not as many records are there as were taken.
     """
     async with AsyncExitStack() as stack:
-        session = await stack.enter_async_context(ClientSession())
-        running = [process(env, "work").start(wait=False) for _ in range(workers)]
+        database = stack.enter_context(psycopg.connect(backlog.env["SLUICE_DATABASE"], autocommit=True))
+        running = [process(backlog.env, "work").start(wait=False) for _ in range(workers)]
         for worker in running:
             stack.callback(worker.close)
         await asyncio.gather(*(asyncio.to_thread(worker.until_ready) for worker in running))
-        first = await _some(session, running)
+        first = await _beyond(database, 0)
         begun, used = perf_counter(), _used(running)
-        before, moved = first, begun
-        while (there := await _stored(session, running)) < wanted:
-            now = perf_counter()
-            if there != before:
-                before, moved = there, now
-            if now - moved > STUCK_AFTER:
-                raise RuntimeError(f"Of {wanted} records {there} are stored, and no more come.")
-            await asyncio.sleep(LOOK_EVERY)
-        return CaughtUp(there - first, perf_counter() - begun, _used(running) - used)
+        there = first
+        while there < backlog.messages:
+            there = await _beyond(database, there)
+        seconds, cpu = perf_counter() - begun, _used(running) - used
+        stored = _rows(database)
+        if stored != backlog.records:
+            raise RuntimeError(f"{backlog.records} records were taken, and {stored} are stored.")
+        return CaughtUp(backlog.records * (1 - first / backlog.messages), seconds, cpu)
 
 
-async def _some(session: ClientSession, workers: list[Broker]) -> int:
+async def _settled(door: Rig) -> int:
+    """Return how many records were taken, once no more come: some are on their way when a load ends."""
+    taken = -1
+    while taken != (now := await door.accepted()):
+        taken = now
+        await asyncio.sleep(QUIET)
+    return taken
+
+
+async def _messages(engines: Engines, env: dict[str, str]) -> int:
+    """Return how many messages the log of writes has."""
+    prefix = env["SLUICE_KAFKA_PREFIX"]
+    consumer = AIOKafkaConsumer(bootstrap_servers=engines.servers)
+    await consumer.start()
+    try:
+        names = await consumer.topics()
+        [topic] = [name for name in names if name.startswith(f"{prefix}.") and name.endswith(".writes")]
+        partitions = [TopicPartition(topic, number) for number in range(int(env["SLUICE_PARTITIONS"]))]
+        return sum((await consumer.end_offsets(partitions)).values())
+    finally:
+        await consumer.stop()
+
+
+async def _beyond(database: "psycopg.Connection[Any]", before: int) -> int:
+    """Return how many messages are applied, once there are more than before. Raises: RuntimeError."""
     end = perf_counter() + STUCK_AFTER
-    while not (found := await _stored(session, workers)):
+    while (there := _applied(database)) <= before:
         if perf_counter() > end:
-            raise RuntimeError("The workers stored nothing in a minute.")
+            raise RuntimeError(f"{there} messages are applied, and no more come.")
         await asyncio.sleep(LOOK_EVERY)
-    return found
+    return there
 
 
-async def _stored(session: ClientSession, workers: list[Broker]) -> int:
-    found = 0
-    for worker in workers:
-        try:
-            async with session.get(f"{worker.url}/metrics") as answer:
-                lines = (await answer.text()).splitlines()
-        except ClientError as error:
-            raise RuntimeError(f"A worker does not answer: {error}: {worker.logs[-500:]}") from error
-        found += sum(int(float(x.split()[-1])) for x in lines if x.startswith("sluice_records_stored_total"))
-    return found
+def _applied(database: "psycopg.Connection[Any]") -> int:
+    query = "SELECT coalesce(sum(next), 0)::bigint FROM offsets WHERE role = 'persist'"
+    found = database.execute(query).fetchone()
+    assert found is not None
+    return int(found[0])
+
+
+def _rows(database: "psycopg.Connection[Any]") -> int:
+    names = database.execute(r"SELECT tablename FROM pg_tables WHERE tablename ~ '^d\d+$'").fetchall()
+    counts = (database.execute(f"SELECT count(*) FROM {name}".encode()).fetchone() for (name,) in names)
+    return sum(int(count[0]) for count in counts if count is not None)
 
 
 def _used(workers: list[Broker]) -> float:

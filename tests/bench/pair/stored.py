@@ -24,12 +24,12 @@ BATCH: Final = 1_000
 BATCHES: Final = 64
 CONNECTIONS: Final = 4
 TOGETHER: Final = 100_000
+PROBE: Final = "probe"
 FLAT: Final = Goal(1.2, 1.05, larger=False)
 
 SCHEMA: Final = {
     "type": "object",
     "properties": {
-        "id": {"type": ["string", "null"]},
         "station": {"type": "string"},
         "at": {"type": "string", "format": "date-time"},
         "temp": {"type": "number"},
@@ -50,12 +50,12 @@ async def measure(plan: Plan, engines: Engines, many: int) -> list[Row]:
         for name, size in sizes.items():
             await _declare(broker, name)
             await asyncio.to_thread(prefill, env["SLUICE_DATABASE"], name, size)
-        await broker.rule("few")
+        await broker.rule(PROBE)
         for turn in range(plan.rounds + 1):
             for name, size in sizes.items():
                 for kind, found in ((fresh(turn), new), (replacing(turn, size), over)):
                     load = Load(broker.url, _shots(name, kind), broker.headers, CONNECTIONS, plan.seconds)
-                    stored = await broker.load(load, "few", [name])
+                    stored = await broker.load(load, PROBE, [name])
                     if turn:  # the first turn fills the caches of both
                         found[name].append(stored)
     return [
@@ -99,7 +99,7 @@ def key_of(number: int) -> str:
 def _shots(name: str, keys: Iterator[str]) -> list[Shot]:
     path = f"/v1/write/{WORKSPACE}/{name}?timeout=30"
     return [
-        Shot(path, msgspec.json.encode([{"id": next(keys), **record(n)} for n in range(BATCH)]))
+        Shot(path, msgspec.json.encode([{**record(n), "station": next(keys)} for n in range(BATCH)]))
         for _ in range(BATCHES)
     ]
 
@@ -111,7 +111,7 @@ def _rows(dataset: Dataset, numbers: range) -> Iterator[list[Any]]:
         key = key_of(number)
         value: dict[str, Any] = {
             **record(number % 1_000),
-            "id": key,
+            "station": key,
             "at": 1_700_000_000_000_000_000 + number,
         }
         own = {KEY: canonical_key([key]), ID: f"p{number}", AT: 1_700_000_000_000_000_000 + number}
@@ -119,7 +119,7 @@ def _rows(dataset: Dataset, numbers: range) -> Iterator[list[Any]]:
 
 
 async def _declare(broker: Rig, name: str) -> None:
-    body = {"datasetId": name, "schema": SCHEMA, "columnMapping": {"key": "id"}}
+    body = {"datasetId": name, "schema": SCHEMA, "columnMapping": {"key": "station"}}
     await broker.ask("POST", f"/v1/datasets/{WORKSPACE}", {"dataset": body})
 
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from streams.topics import dataset_partition
-from tests.bench.pair.backlog import CaughtUp, catch_up, fill, receiving
+from tests.bench.pair.backlog import CaughtUp, catch_up, waiting
 from tests.bench.pair.stand import Engines
 from tests.bench.rig import WORKSPACE
 from tests.bench.row import Goal, Plan, Row, ratios
@@ -18,10 +18,8 @@ async def measure(plan: Plan, engines: Engines, records: int) -> list[Row]:
     names = on_every_partition()
     for _ in range(plan.rounds):
         for workers, found in ((1, one), (2, two)):
-            async with receiving(engines, PARTITIONS) as (door, env):
-                await door.rule(names[0])
-                taken = await fill(door, names, records)
-                found.append(await catch_up(env, workers, taken))
+            async with waiting(engines, names, records, PARTITIONS) as backlog:
+                found.append(await catch_up(backlog, workers))
     rates = [[caught.rate for caught in found] for found in (two, one)]
     return [
         Row(
