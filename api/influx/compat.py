@@ -51,7 +51,7 @@ async def buckets(request: Request) -> Response:
         params, token = params_of(request), _caller(request)
         known = services_of(request).catalogue.every()
         wanted = params.text("org") or params.text("orgID")
-        workspace = organization_asked(params, token, _names(known)) if wanted else token.workspace
+        workspace = organization_asked(params, token, lambda: _names(known)) if wanted else token.workspace
         if token.workspace is not None or workspace is not None:
             services_of(request).gate.allow(token, "read", workspace)
         name = params.text("name")

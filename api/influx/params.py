@@ -1,7 +1,7 @@
 """What the parameters of InfluxDB's write endpoints ask for: whose bucket, which unit of time, options."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import blake2b
 from typing import Final
 
@@ -63,10 +63,11 @@ def options_asked(params: Params, *, partial: bool) -> Options:
     return options
 
 
-def organization_asked(params: Params, token: Token, workspaces: Iterable[str]) -> str:
+def organization_asked(params: Params, token: Token, workspaces: Callable[[], Iterable[str]]) -> str:
     """Return the workspace that `org` or `orgID` names: a name or an id; without, the token's own.
 
-    `workspaces` are those whose ids are known. Raises: Problem(bad_parameter, not_found).
+    `workspaces` says whose ids are known, and is asked only where it may be an id.
+    Raises: Problem(bad_parameter, not_found).
     """
     given = params.text("org") or params.text("orgID")
     if not given:
@@ -79,7 +80,7 @@ def organization_asked(params: Params, token: Token, workspaces: Iterable[str]) 
             return token.workspace
         raise Problem(NOT_FOUND, f'organization name "{given[:100]}" not found')
     if _ID.fullmatch(given):
-        return next((name for name in workspaces if identifier(name) == given), given)
+        return next((name for name in workspaces() if identifier(name) == given), given)
     return mapped_workspace(given)
 
 
@@ -88,15 +89,15 @@ def own_workspace(token: Token) -> str:
     return DEFAULT_WORKSPACE if token.workspace is None else token.workspace
 
 
-def bucket_asked(given: str | None, buckets: Iterable[str]) -> str:
-    """Return a bucket's name: `given` is that, or the id of one of `buckets`.
+def bucket_asked(given: str | None, buckets: Callable[[], Iterable[str]]) -> str:
+    """Return a bucket's name: `given` is that, or the id of one of `buckets`, asked only where it may be.
 
     Raises: Problem(not_found).
     """
     if not given:
         raise Problem(NOT_FOUND, "bucket not found")
     if _ID.fullmatch(given):
-        return next((name for name in buckets if identifier(name, "bucket") == given), given)
+        return next((name for name in buckets() if identifier(name, "bucket") == given), given)
     return given
 
 

@@ -64,12 +64,11 @@ class V2Door:
     def target(self, request: Request) -> Target:
         for name in PARAMETERS:
             request.params.text(name)
-        known = {dataset.workspace for dataset in self._catalogue.every()} if _by_id(request) else ()
-        return Target(organization_asked(request.params, request.token, known), None)
+        return Target(organization_asked(request.params, request.token, self._workspaces), None)
 
     def bucket(self, request: Request, workspace: str) -> str:
         """Return the bucket that a request names. Raises: Problem(not_found)."""
-        return bucket_asked(request.params.text("bucket"), self._buckets(workspace))
+        return bucket_asked(request.params.text("bucket"), lambda: self._buckets(workspace))
 
     def read(self, request: Request, target: Target, body: bytes) -> Reading:
         bucket = self.bucket(request, target.workspace)
@@ -124,6 +123,9 @@ class V2Door:
             name = points.apart
         return Draft(name, [], plain=False, indexes=None, size=size, points=points)
 
+    def _workspaces(self) -> Iterable[str]:
+        return {dataset.workspace for dataset in self._catalogue.every()}
+
     def _buckets(self, workspace: str) -> Iterable[str]:
         mine = (dataset for dataset in self._catalogue.every() if fold(dataset.workspace) == fold(workspace))
         return {dataset.labels["bucket"] for dataset in mine if "bucket" in dataset.labels}
@@ -172,7 +174,7 @@ class V3Door(V1Door):
         database = request.params.text("db")
         if not database:
             raise Problem(BAD_PARAMETER, "missing query parameter db")
-        return bucket_asked(database, self._buckets(workspace))
+        return bucket_asked(database, lambda: self._buckets(workspace))
 
     def read(self, request: Request, target: Target, body: bytes) -> Reading:
         request.notes["body"] = body
@@ -206,10 +208,6 @@ DOORS: Final[dict[str, type[V2Door]]] = {
     "/write": V1Door,
     "/api/v3/write_lp": V3Door,
 }
-
-
-def _by_id(request: Request) -> bool:
-    return b"org" in request.query
 
 
 def _by_measurement(blocks: list[Block], most: int) -> dict[str, list[Block]]:

@@ -1,6 +1,7 @@
 """The three doors: what they take, and how each version's callers are told what became of it."""
 
 import gzip
+import sys
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from email.utils import parsedate_to_datetime
@@ -10,6 +11,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from rules.schema.dataset import Dataset
+from streams.catalogue import Catalogue
 from tests.api.influx.lines import read, v2
 from tests.stage.broker import Answer, running_broker
 from tests.stage.house import House, house
@@ -119,6 +122,25 @@ async def test_an_organization_is_named_or_the_tokens_own(here: House) -> None:
     assert [(b["name"], b["orgID"]) for b in buckets] == [("b", orgs[0]["id"])]
     assert (await v2(here, w, "m v=3 3", bucket=buckets[0]["id"])).status == 204
     assert [r["v"] for r in await read(here, w, "b__m")] == [1.0, 2.0, 3.0]
+
+
+async def test_the_catalogue_is_gone_through_only_for_what_may_be_an_id(
+    here: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    every = Catalogue.every
+
+    def noted(catalogue: Catalogue) -> list[Dataset]:
+        asked.append(Path(sys._getframe(1).f_code.co_filename).parent.name)
+        return every(catalogue)
+
+    monkeypatch.setattr(Catalogue, "every", noted)
+    w = here.workspace()
+    assert (await v2(here, w, "m v=1 1")).status == 204
+    assert (await here.client.post("/api/v3/write_lp?db=b", data=b"m v=1 1")).status == 204
+    assert "influx" not in asked
+    assert (await v2(here, "0" * 16, "m v=1 1", bucket="1" * 16)).status == 204
+    assert asked.count("influx") == 2
 
 
 async def test_an_organization_may_have_a_name_that_no_workspace_has(here: House) -> None:
