@@ -139,6 +139,8 @@ class Upload:
             # only what the caller takes counts: that others have the room is not his doing
             waited += now() - begun
             keep_pace(waited, came)
+            if came > self._most:
+                raise self._too_large()
             if message["type"] == "http.disconnect":
                 raise GoneError
             for piece in inflating.pieces(message.get("body", b"")):

@@ -1,24 +1,19 @@
 """The bytes of a body, under their limits: on the wire, decompressed, in flight, in time."""
 
 import asyncio
-import zlib
 from collections.abc import Generator, Mapping, MutableMapping
 from types import coroutine
 from typing import Any, Final, TypeVar
 
 from api.entry.answer import Receive
+from api.entry.inflating import Inflating
 from api.entry.inflight import Held
-from rules.errors import BAD_ENCODING, BAD_REQUEST, BODY_TOO_LARGE, UNSUPPORTED_ENCODING, Problem
+from rules.errors import BAD_REQUEST, BODY_TOO_LARGE, Problem
 
-_GZIP: Final = 16 + zlib.MAX_WBITS
-_ENCODINGS: Final = {b"gzip": _GZIP, b"x-gzip": _GZIP, b"deflate": zlib.MAX_WBITS}
 _SILENCE: Final = 30.0
 _GRACE: Final = 30.0
 _PACE: Final = 16 * 1024
 """Bytes a second that a body must bring on average, after the grace: what is not whole holds memory."""
-_STEP: Final = 1 << 20
-_WINDOW: Final = 1 << 16
-_MEMBERS: Final = 1_000
 
 T = TypeVar("T")
 
@@ -135,45 +130,18 @@ class _Late:
 
 
 def _decompress(body: bytes, encoding: bytes, held: Held, most: int) -> bytes:
-    name = encoding.strip().lower()
-    if name in (b"", b"identity"):
+    inflating = Inflating(encoding)
+    if inflating.plain:
         return body
-    wbits = _ENCODINGS.get(name)
-    if wbits is None:
-        shown = name[:40].decode("latin-1")
-        raise Problem(UNSUPPORTED_ENCODING, f"Content-Encoding {shown!r}: send gzip, deflate or identity.")
-    try:
-        return _inflate(body, wbits, held, most)
-    except zlib.error as error:
-        raise Problem(BAD_ENCODING, f"The {name.decode()} body is broken: {error}.") from error
-
-
-def _inflate(body: bytes, wbits: int, held: Held, most: int) -> bytes:
-    """Decompress all members, never further than the limit, in time proportional to what goes in and out."""
-    if wbits == zlib.MAX_WBITS and body and (body[0] & 0x0F != 8 or len(body) < 2):
-        wbits = -zlib.MAX_WBITS  # some clients send raw deflate under the name of deflate
-    source = memoryview(body)
     out: list[bytes] = []
-    size = place = members = 0
-    while place < len(source):
-        members += 1
-        if members > (_MEMBERS if wbits == _GZIP else 1):
-            raise zlib.error("it has more members than a body may have")
-        stream = zlib.decompressobj(wbits)
-        while not stream.eof:
-            window = stream.unconsumed_tail
-            if not window:
-                window = bytes(source[place : place + _WINDOW])
-                place += len(window)
-            part = stream.decompress(window, _STEP)
-            size += len(part)
-            if size > most:
-                raise _too_large(f"decompressed, more than {most} bytes", most)
-            held.add(len(part))
-            out.append(part)
-            if not part and not window and not stream.eof:
-                raise zlib.error("it is cut short")
-        place -= len(stream.unused_data)
+    size = 0
+    for piece in inflating.pieces(body):
+        size += len(piece)
+        if size > most:
+            raise _too_large(f"decompressed, more than {most} bytes", most)
+        held.add(len(piece))
+        out.append(piece)
+    inflating.end()
     return b"".join(out)
 
 

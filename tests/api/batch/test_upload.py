@@ -1,8 +1,11 @@
 """Bytes of loads in the log: in chunks whose places are known, bounded, gone once nobody needs them."""
 
 import asyncio
+import gzip
+import itertools
 import time
-from collections.abc import AsyncIterator
+import zlib
+from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -122,6 +125,30 @@ async def test_a_byte_now_and_then_is_too_slow(tmp_path: Path, monkeypatch: pyte
     async with logged(tmp_path) as log, uploads(log).begin("w") as upload:
         with pytest.raises(Problem, match="are the least"):
             await upload.receive(pieces(1000, 0.01), {})
+
+
+async def test_what_gives_no_bytes_ends_too(tmp_path: Path) -> None:
+    gzipped, empty = {b"content-encoding": b"gzip"}, gzip.compress(b"")
+
+    async def receive() -> MutableMapping[str, Any]:
+        return {"type": "http.request", "body": piece, "more_body": True}
+
+    # a member of nothing, and blocks of nothing within one member
+    packer = zlib.compressobj(wbits=31)
+    piece, blocks = empty * 500, packer.compress(b"") + packer.flush(zlib.Z_FULL_FLUSH)
+    async with logged(tmp_path) as log:
+        async with uploads(log).begin("w") as upload:
+            with pytest.raises(Problem, match="bad_encoding"):
+                await upload.receive(receive, gzipped)
+        piece = b"\x00\x00\x00\xff\xff" * 10_000
+        async with uploads(log, most=MB).begin("w") as upload:
+            started = itertools.chain([blocks], itertools.repeat(piece))
+
+            async def going_on() -> MutableMapping[str, Any]:
+                return {"type": "http.request", "body": next(started), "more_body": True}
+
+            with pytest.raises(Problem, match="body_too_large"):
+                await upload.receive(going_on, gzipped)
 
 
 async def test_who_waits_for_room_is_not_called_slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

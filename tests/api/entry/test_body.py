@@ -6,8 +6,11 @@ from collections.abc import MutableMapping
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from api.entry.body import receive_body
+from api.entry.inflating import Inflating
 from api.entry.inflight import Inflight
 from rules.errors import Problem
 
@@ -37,6 +40,38 @@ async def test_a_thousand_gzip_members_are_read_and_one_more_is_refused() -> Non
     assert await refused(member * 1_001, b"gzip") == "bad_encoding"
     # empty members cost as much to begin, and none of the limits on bytes would ever stop them
     assert await refused(gzip.compress(b"") * 1_001, b"gzip") == "bad_encoding"
+
+
+async def test_any_number_of_members_is_read_that_have_something_in_them() -> None:
+    member = gzip.compress(b"x" * 1_024)
+    assert await received(member * 5_000, b"gzip") == b"x" * 1_024 * 5_000
+
+
+async def test_an_empty_body_is_empty_whatever_its_encoding() -> None:
+    for encoding in (b"gzip", b"deflate", b"identity"):
+        assert await received(b"", encoding) == b""
+
+
+@given(
+    parts=st.lists(st.binary(max_size=3_000), min_size=1, max_size=5),
+    every=st.integers(1, 700),
+    cut=st.integers(1, 12),
+)
+async def test_however_a_body_comes_apart_the_same_comes_out_and_cut_short_none(
+    parts: list[bytes], every: int, cut: int
+) -> None:
+    packed = b"".join(map(gzip.compress, parts))
+
+    def out(body: bytes) -> bytes:
+        inflating = Inflating(b"gzip")
+        pieces = [body[at : at + every] for at in range(0, len(body), every)]
+        whole = b"".join(piece for part in pieces for piece in inflating.pieces(part))
+        inflating.end()
+        return whole
+
+    assert out(packed) == b"".join(parts)
+    with pytest.raises(Problem, match="bad_encoding"):
+        out(packed[:-cut])
 
 
 @pytest.mark.parametrize("behind", [b"x", b"\x00", BODY, zlib.compress(BODY), b"\x00" * 100_000])
