@@ -12,7 +12,10 @@ from infra.units import Unit
 
 Source = Literal["default", "environment", "flag"]
 
-_PASSWORD = re.compile(r"(://[^/@\s]*?:)[^/\s]*@")
+_PASSWORD = re.compile(r"(://[^/@\s:?]*:)[^@]*@(?:[^/?]*@)?")
+_SHOWN = {"application_name", "connect_timeout", "host", "port", "sslmode", "target_session_attrs"}
+"""What an address may say in its query that is no secret; drivers know many words for those that are."""
+
 _ORIGIN = re.compile(r"\*|https?://[^/\s,?#]+")
 
 
@@ -68,4 +71,14 @@ def shown(field: FieldInfo, value: object) -> str:
         case int() if unit is not None:
             return unit.show(value)
         case _:
-            return _PASSWORD.sub(r"\1…@", str(value))
+            return _without_secrets(str(value))
+
+
+def _without_secrets(text: str) -> str:
+    """Return a text that may be an address without what is secret in it."""
+    if "://" not in text:
+        return text
+    address, mark, query = _PASSWORD.sub(r"\1…@", text).partition("?")
+    said = [part.partition("=") for part in query.split("&")]
+    known = [f"{name}={value}" if name in _SHOWN else f"{name}=…" for name, _, value in said]
+    return address + (mark + "&".join(known) if mark else "")

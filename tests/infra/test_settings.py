@@ -166,6 +166,24 @@ def test_the_list_of_settings_hides_secrets() -> None:
     assert "hunter2" not in repr(settings) + str(settings.describe())
 
 
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("postgresql://u@h/d?password=hunter2&sslpassword=hunter2", "u@h/d?password=…&sslpassword=…"),
+        ("postgresql://u@h/d?sslmode=require&PASSWORD=hunter2", "u@h/d?sslmode=require&PASSWORD=…"),
+        ("postgresql://u@h/d?p%61ssword=hunter2", "u@h/d?p%61ssword=…"),
+        ("postgresql://u:hunter2/hunter2@h/d", "u:…@h/d"),
+        ("postgresql://u:hunter2@hunter2@h/d", "u:…@h/d"),
+        ("postgresql://u:hunter2?hunter2@h/d", "u:…@h/d"),
+        ("postgresql://h:5432/d?port=5433", "h:5432/d?port=5433"),
+    ],
+)
+def test_an_address_is_shown_without_its_secrets(address: str, shown: str) -> None:
+    settings = load({"database": address, "log": "kafka://h:9092"})
+    knobs = {knob.name: knob for knob in settings.describe()}
+    assert knobs["SLUICE_DATABASE"].value == f"postgresql://{shown}"
+
+
 def test_every_setting_has_a_sentence_and_shows_a_value_that_reads_back(tmp_path: Path) -> None:
     pem = tmp_path / "pem"
     pem.touch()
