@@ -15,6 +15,7 @@ from storage import identity, offsets
 from storage.adoption import adopt as adopt_log
 from storage.sql import is_postgres
 from streams.awaiting import on_loop
+from streams.embedded.identity import has_log
 from streams.embedded.log import EmbeddedLog, LogPlan
 from streams.log import Log, LogError, LogLocked
 from streams.topics import EVENTS, TOPICS, WRITES
@@ -33,9 +34,10 @@ async def problems_with(settings: Settings, adopt: str | None = None) -> list[st
         from infra.on_kafka import kafka_findings  # not read where nothing needs it
 
         return found + await kafka_findings(settings, lambda log: _database(settings, log, adopt))
-    if not settings.data.exists():
-        return found
-    plan = LogPlan(settings.data / "log", TOPICS, settings.partitions)
+    directory = settings.data / "log"
+    if not has_log(directory):  # to open it would be to make one, and to fix its partitions for good
+        return found + await _without_log(settings)
+    plan = LogPlan(directory, TOPICS, settings.partitions)
     try:
         log = await EmbeddedLog.open(plan, lambda: time.time_ns() // 1_000_000)
     except LogLocked:
@@ -85,10 +87,34 @@ async def _database(settings: Settings, log: Log, adopt: str | None) -> list[str
         store.close()
 
 
+async def _without_log(settings: Settings) -> list[str]:
+    """Say what is wrong where no log is, or was, in the data directory."""
+    if not (settings.data / DATABASE).exists():
+        return []
+    store = open_store(settings, Part(time.monotonic))
+    try:
+        known = await on_loop(store.read(_identity))
+    except Later as error:
+        return [f"database: it can't be read now: {error}."]
+    finally:
+        store.close()
+    if known is None:
+        return []
+    return [
+        f"log: the database in {settings.data} belongs to the log {known}, and no log is there; restore both "
+        "from one backup."
+    ]
+
+
 def durability(c: Connection) -> list[str]:
     """Say which settings of a PostgreSQL server let a crash lose what was committed."""
     off = [n for n in ("fsync", "full_page_writes") if c.exec_driver_sql(f"SHOW {n}").scalar_one() == "off"]
     return [f"database: the server's {name} is off; a crash may lose what was stored." for name in off]
+
+
+def _identity(c: Connection) -> str | None:
+    """Return which log the database belongs to; none where no broker was started on it yet."""
+    return identity.current(c) if inspect(c).has_table(identity.LOG.name) else None
 
 
 def _compare(c: Connection, log: Log) -> list[str]:

@@ -12,6 +12,7 @@ from streams.embedded.disk import Disk, make_directory, place_file
 from streams.log import LogDamaged, LogLocked, LogRefused
 
 _FORMAT: Final = 1
+_NAME: Final = "log.json"
 _MAX_PARTITIONS: Final = 1024
 
 
@@ -42,6 +43,11 @@ class DirectoryLock:
         os.close(self._fd)
 
 
+def has_log(directory: Path) -> bool:
+    """Return whether there is a log in a directory, or what is left of one."""
+    return (directory / _NAME).exists() or any(directory.glob("*/*.seg"))
+
+
 def identify(directory: Path, partitions: int, disk: Disk) -> str:
     """Return the identity of the log in a directory, which is given one where it has none.
 
@@ -49,7 +55,7 @@ def identify(directory: Path, partitions: int, disk: Disk) -> str:
     """
     if not 1 <= partitions <= _MAX_PARTITIONS:
         raise LogRefused(f"A log has 1 to {_MAX_PARTITIONS} partitions, not {partitions}.")
-    path = directory / "log.json"
+    path = directory / _NAME
     if not path.exists():
         return _give_identity(path, partitions, disk)
     try:
