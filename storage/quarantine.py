@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select, update
 from sqlmodel import Field, SQLModel
 
 from rules.envelope import Record
@@ -90,6 +90,12 @@ def aside(connection: Connection, record_ids: list[str]) -> set[str]:
 def drop(connection: Connection, quarantine_id: int) -> bool:
     """Forget a record; False where it was gone already."""
     return connection.execute(delete(QUARANTINE).where(QUARANTINE.c.id == quarantine_id)).rowcount == 1
+
+
+def rename(connection: Connection, dataset_id: int, name: str) -> None:
+    """Let what is set aside of a dataset go by its new name."""
+    mine = QUARANTINE.c.dataset_id == dataset_id
+    connection.execute(update(QUARANTINE).where(mine).values(dataset=name))
 
 
 def _read(row: Row) -> Quarantined:

@@ -10,7 +10,7 @@ from rules.alerting.rule import Rule, next_version
 from rules.errors import JOB_STATE, PENDING, TAKEN, VERSION_CONFLICT, Later, Problem
 from rules.names import dataset_name, fold
 from rules.schema.dataset import Dataset
-from storage import datasets, jobs, rules, tokens
+from storage import datasets, jobs, quarantine, rules, tokens
 from streams.awaiting import on_loop
 from streams.log import LogError
 
@@ -25,7 +25,7 @@ class Renamed(NamedTuple):
 
 
 async def rename(services: Services, old: Dataset, name: str) -> Renamed:
-    """Give a dataset another name, in one transaction with its rules and the tokens bound to it.
+    """Give a dataset another name, in one transaction with its rules, tokens bound to it, and its quarantine.
 
     Returns once the rules' versions are in force. Raises: Problem: bad_name, taken, job_state while a load
     into it is under way, version_conflict, pending where the rules come into force later by themselves.
@@ -41,6 +41,7 @@ async def rename(services: Services, old: Dataset, name: str) -> Renamed:
         if not datasets.rename(c, old, new):
             raise Problem(VERSION_CONFLICT, f"The dataset {old.name!r} was changed meanwhile; try again.")
         tokens.rebind(c, old.workspace, old.name, new.name)
+        quarantine.rename(c, old.id, new.name)
         return _moved(c, old, new, now)
 
     moved = await on_loop(services.store.write(body))

@@ -216,11 +216,12 @@ def _timed(rows: Sequence[Present | Applied]) -> list[Record]:
 
 def _set_aside(work: Work, epoch: int, partition: int) -> Iterator[Quarantined]:
     entry = work.placed.entry
+    name = entry.dataset if work.dataset is None else work.dataset.name  # it may have been renamed since
     for position, never in sorted(work.aside.items()):
         origin = Origin(epoch, partition, work.placed.offset, work.placed.item + position)
         yield Quarantined(
             entry.workspace,
-            entry.dataset,
+            name,
             entry.dataset_id,
             entry.id,
             entry.index_of(position) if isinstance(entry, Write) else 0,

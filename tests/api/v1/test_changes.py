@@ -105,6 +105,16 @@ async def test_update_sets_aside_what_does_not_fit_and_names_it(here: House) -> 
     ]
 
 
+async def test_what_is_aside_goes_by_the_new_name_of_its_dataset(here: House) -> None:
+    w = await with_quotes(here)
+    await patched(here, w, existing="update", schema=schema(price={"type": ["integer", "null"]}))
+    assert len(await aside(here, w)) == 1
+    assert (await here.client.put(f"/v1/datasets/{w}/quotes/prices")).status == 200
+    assert await aside(here, w) == []
+    found = (await here.client.get(f"/v1/quarantine/{w}/prices")).json["records"]
+    assert [one["record"]["price"] for one in found] == [1.5]
+
+
 async def test_delete_deletes_all_and_the_new_schema_takes_over(here: House) -> None:
     w = await with_quotes(here)
     job = await patched(

@@ -142,7 +142,7 @@ async def test_records_spread_over_partitions_keep_their_places(here: House) -> 
     assert (await here.client.delete(f"/v1/data/{w}/prices?where=true")).json["deleted"] == 31
 
 
-def test_a_dataset_that_is_loaded_into_keeps_its_name_until_the_load_has_ended(tmp_path: Path) -> None:
+async def test_a_dataset_that_is_loaded_into_keeps_its_name_until_the_load_has_ended(tmp_path: Path) -> None:
     with opened(tmp_path / "test.db") as store:
         dataset = made(store, "quotes")
         loading = new_job(Wanted("W", Definition(0, [Source("QUOTES", "QUOTES", 0, [], 0)]), "quotes"), 1)

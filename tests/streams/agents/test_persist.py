@@ -1,5 +1,7 @@
 """Persist over a real log and a real database: each record once, whatever is repeated, missing or broken."""
 
+from dataclasses import replace
+
 import pytest
 
 from rules.envelope import EVENT, PERSIST, DatasetEnd, Delete, Handling, Redrive
@@ -196,6 +198,16 @@ async def test_what_can_not_be_stored_is_set_aside_and_the_rest_is_stored(here: 
     assert [row["id"] for row in here.rows()] == ["a", "c"]
     assert await aside(here) == [(sent.id, 1, "wrong_type"), (sent.id, 3, "wrong_type")]
     assert [one.items for one in await told(here)] == [[0, 2]]
+
+
+async def test_what_is_set_aside_goes_by_the_name_that_its_dataset_has_now(here: Floor) -> None:
+    dataset, persist = await here.dataset(), await here.persist()
+    new = replace(dataset, name="e", version=2)
+    assert await on_loop(here.store.write(lambda c: datasets.rename(c, dataset, new)))
+    await here.catalogue.renew()
+    await here.written(a_write(dataset, [{"id": "a", "n": "text"}]))
+    await persist.apply(0, await here.messages())
+    assert [one.dataset for one in await here.aside()] == ["e"]
 
 
 async def test_a_hundred_set_aside_in_a_row_stop_the_partition_with_nothing_applied(here: Floor) -> None:
