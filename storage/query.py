@@ -19,7 +19,8 @@ from storage.sql import Where
 from storage.tables import AT, ID, physical, stored_columns, table_of, time_column
 from storage.where import pushed
 
-_TOGETHER: Final = 1_000
+_FETCHED: Final = 100
+"""Rows that are taken from the database at once: one may have a megabyte, and a page ten thousand of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +62,16 @@ def page(
     query = _ordered(dataset, wanted).where(*([] if decided is None else decided.conditions))
     if wanted.where is None or decided is None or decided.exact:
         read = reader(dataset, columns, nulls=True)
-        for row in connection.execute(_showing(dataset, query, columns, wanted)):
-            record = read(row)
-            # a column that was only ever null has nothing in the table
-            yield {name: record.get(name) for name in fields}
+        with connection.execute(_showing(dataset, query, columns, wanted)) as rows:
+            for row in rows:
+                record = read(row)
+                # a column that was only ever null has nothing in the table
+                yield {name: record.get(name) for name in fields}
         return
     looked = {*fields, *wanted.where.fields}
     columns = [column for column in stored_columns(dataset) if column.name in looked]
-    query = _showing(dataset, query, columns, None).execution_options(yield_per=_TOGETHER)
     read = reader(dataset, columns, nulls=False)
-    with connection.execute(query) as rows:
+    with connection.execute(_showing(dataset, query, columns, None)) as rows:
         found = (record for row in bound.counted(rows) if selects(wanted.where, record := read(row)))
         for record in islice(found, wanted.offset, wanted.offset + wanted.limit):
             yield {name: record.get(name) for name in fields}
@@ -87,10 +88,13 @@ def _ordered(dataset: Dataset, wanted: Page) -> Select[Any]:
 def _showing(
     dataset: Dataset, query: Select[Any], columns: Sequence[Column], wanted: Page | None
 ) -> Select[Any]:
-    """Return a query with these columns, cut to its page where one is given."""
+    """Return a query with these columns, cut to its page where one is given; rows come little by little."""
     table = table_of(dataset)
     shown = query.add_columns(*(table.c[physical(column)] for column in columns))
-    return shown if wanted is None else shown.limit(wanted.limit).offset(wanted.offset)
+    if wanted is not None:
+        shown = shown.limit(wanted.limit).offset(wanted.offset)
+    few = wanted is not None and wanted.limit <= _FETCHED
+    return shown if few else shown.execution_options(yield_per=_FETCHED)
 
 
 def _conditions(dataset: Dataset, wanted: Page) -> list[Where]:

@@ -17,6 +17,7 @@ from storage.where import pushed
 
 _TOGETHER: Final = 200
 _SLICE: Final = 5_000
+_FETCHED: Final = 50
 
 
 def key_range(dataset: Dataset, values: Sequence[Any]) -> Where:
@@ -116,10 +117,15 @@ def _remove_selected(
     shown = (table.c[name] for name in (KEY, ID, AT, *(physical(column) for column in columns)))
     query = select(*shown).where(*conditions).order_by(table.c[KEY]).limit(_SLICE)
     read = reader(dataset, columns, nulls=False)
-    deleted, after = 0, b""
-    while rows := connection.execute(query.where(table.c[KEY] > after)).all():
-        after = rows[-1][0]
-        meant = [row[0] for row in rows if selects(where, read(row[1:]))]
+    deleted, after, looked = 0, b"", _SLICE
+    while looked == _SLICE:
+        meant, looked = [], 0
+        following = query.where(table.c[KEY] > after).execution_options(yield_per=_FETCHED)
+        with connection.execute(following) as rows:
+            for row in rows:
+                after, looked = row[0], looked + 1
+                if selects(where, read(row[1:])):
+                    meant.append(after)
         for start in range(0, len(meant), _TOGETHER):
             some = table.c[KEY].in_(meant[start : start + _TOGETHER])
             deleted += connection.execute(delete(table).where(some)).rowcount

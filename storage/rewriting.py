@@ -20,6 +20,10 @@ from storage.views import drop_view, make_view
 SLICE: Final = 2_000
 """Rows that are read, and written, in one transaction: others wait for it."""
 
+SLICE_BYTES: Final = 4 * 1024 * 1024
+"""Bytes of texts after which a slice ends sooner; a row may have a megabyte."""
+
+_FETCHED: Final = 50
 _PARAMETERS: Final = 30_000
 _ROWS: Final = 100
 
@@ -38,17 +42,22 @@ def begin(connection: Connection, new: Dataset, write_id: str) -> None:
 
 
 def slice_of(connection: Connection, old: Dataset, after: bytes, most: int = SLICE) -> Slice:
-    """Return the rows behind a key, at the most `most` of them."""
+    """Return the rows behind a key, at the most `most` of them, fewer where they are large."""
     table, columns = table_of(old), stored_columns(old)
     read = reader(old, columns, nulls=False)
     shown = (table.c[name] for name in (KEY, ID, AT, *map(physical, columns)))
     query = select(*shown).where(table.c[KEY] > after).order_by(table.c[KEY]).limit(most)
-    rows = []
-    for row in connection.execute(query):
-        record = read(row[1:])
-        record.pop(ID_FIELD)
-        record.pop(TIME_FIELD, None)
-        rows.append((bytes(row[0]), Present(row[1], row[2], record)))
+    rows: list[tuple[bytes, Present]] = []
+    size = 0
+    with connection.execute(query.execution_options(yield_per=_FETCHED)) as found:
+        for row in found:
+            record = read(row[1:])
+            record.pop(ID_FIELD)
+            record.pop(TIME_FIELD, None)
+            rows.append((bytes(row[0]), Present(row[1], row[2], record)))
+            size += sum(len(value) for value in row if isinstance(value, str))
+            if size >= SLICE_BYTES:
+                break
     return Slice(rows, rows[-1][0] if rows else after)
 
 

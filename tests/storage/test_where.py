@@ -14,6 +14,7 @@ from rules.fold import Present
 from rules.schema.dataset import Dataset
 from rules.schema.moments import format_moment
 from rules.schema.stored import stored_form, without_nulls
+from storage import removal
 from storage.bounded import Bound, TooMuch, TooSlow, bounded
 from storage.query import Page, page
 from storage.store import Store
@@ -100,8 +101,13 @@ def store(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sto
 
 @pytest.fixture(scope="module")
 def dataset(store: Store) -> Dataset:
+    return filled(store, "all")
+
+
+def filled(store: Store, name: str) -> Dataset:
+    """Return a dataset of all kinds of columns with the records in it."""
     schema = {"type": "object", "properties": COLUMNS}
-    dataset = made(store, "all", schema=schema, mode="strict")
+    dataset = made(store, name, schema=schema, mode="strict")
     stored, bad = stored_form(dataset, records())
     assert bad == {}
     rows = {
@@ -266,6 +272,21 @@ def test_an_operand_that_sql_can_say_narrows_what_is_looked_at(dataset: Dataset)
     some = pushed(dataset, read_where("i > 1 && o.a == 1", dataset).tree)
     assert (len(some.conditions), some.exact) == (1, False)
     assert pushed(dataset, read_where("i > 1 || o.a == 1", dataset).tree) == ([], False)
+
+
+@pytest.mark.parametrize("together", [1, 7, 150, 5_000])
+def test_a_delete_that_looks_at_rows_deletes_just_those_it_selects(
+    engine: str, store: Store, monkeypatch: pytest.MonkeyPatch, together: int
+) -> None:
+    monkeypatch.setattr(removal, "_SLICE", together)
+    dataset = filled(store, f"gone{together}")
+    where = read_where("size(s) >= 1 && has(i)", dataset)
+    meant = [record["_id"] for record in everything(dataset) if selects(where, record)]
+    assert len(meant) > 20
+    assert store.write(lambda c: removal.remove(c, dataset, 0, [], None, None, where)).result(60) == len(
+        meant
+    )
+    assert set(asked(store, dataset, "true")) == {record["_id"] for record in everything(dataset)} - {*meant}
 
 
 def test_looking_at_more_rows_than_may_be_ends_it(store: Store, dataset: Dataset) -> None:

@@ -191,3 +191,20 @@ async def test_a_delete_on_its_way_means_the_key_and_the_time_of_its_day(here: F
         await driven(await here.persist(), await here.messages(start=here.receipts.committed(0)))
     assert [row["n"] for row in here.rows() if row["n"] in (3, 7)] == [3]
     assert len(here.rows()) == ROWS - 1
+
+
+async def test_large_rows_are_worked_on_few_at_a_time(here: Floor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rewriting, "SLICE_BYTES", 3_000)
+    sizes: list[int] = []
+    put = rewriting.put
+
+    def counted(c: Connection, new: Dataset, rows: Any) -> None:
+        sizes.append(len(rows))
+        put(c, new, rows)
+
+    monkeypatch.setattr(rewriting, "put", counted)
+    dataset = await here.dataset()
+    await here.written(a_write(dataset, [{"id": f"{n}".zfill(1_000), "n": n} for n in range(7)]))
+    await here.written(change(dataset))
+    await (await here.persist()).apply(0, await here.messages())
+    assert (sizes, len(here.rows())) == ([3, 3, 1], 7)
