@@ -61,6 +61,8 @@ def grow_view(connection: Connection, dataset: Dataset) -> None:
 
 def rename_view(connection: Connection, old: Dataset, new: Dataset) -> None:
     """Give the view of a dataset its new name; on PostgreSQL what others have built on it stays."""
+    if old.folded == new.folded:  # spelled otherwise, it is the same view
+        return
     if is_postgres(connection):
         name = _quoted(cut_name(new.folded))
         _run(connection, f"ALTER VIEW IF EXISTS {view_name(connection, old)} RENAME TO {name}")
