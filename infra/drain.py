@@ -7,6 +7,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -133,7 +134,14 @@ async def drain(settings: Settings, say: Callable[[str], None]) -> None:
 async def _work_off(settings: Settings, log: str, ends: dict[tuple[str, int], int]) -> None:
     """Run the broker until what was known to be left is done, and nothing more moves."""
     lifecycle = Lifecycle(settings.stop_deadline / 1e9)
-    await lifecycle.start("the broker", start(settings, lifecycle, sys.stderr))
+    try:
+        async with asyncio.timeout(STUCK_AFTER):
+            await lifecycle.start("the broker", start(settings, lifecycle, sys.stderr))
+    except TimeoutError as error:
+        raise DrainError(
+            f"The broker that is to apply the log did not start in {STUCK_AFTER:g} s. Start it as before and "
+            f"look at /ready: it says what stands in the way."
+        ) from error
     watching = SqliteStore(settings.data / DATABASE)
     moved = time.monotonic()
     steps = -1
@@ -154,4 +162,6 @@ async def _work_off(settings: Settings, log: str, ends: dict[tuple[str, int], in
         raise DrainError("The broker that applied the log had to stop; what it said stands above.")
     finally:
         await asyncio.to_thread(watching.close)
-        await lifecycle.stop()
+        # what did not stop is in its log, and what it left undone is found when the log is looked at again
+        with suppress(ExceptionGroup):
+            await lifecycle.stop()
