@@ -42,7 +42,7 @@ USER 10001:10001
 VOLUME /var/lib/sluice
 EXPOSE 8080
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --start-interval=1s --retries=3 \
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
     CMD ["python", "-c", "import os, urllib.request as r; r.urlopen('http://127.0.0.1:' + os.environ['SLUICE_PORT'] + '/ready', timeout=4)"]
 ENTRYPOINT ["sluice"]
 CMD ["serve"]
