@@ -53,6 +53,10 @@ class Elements(Blocks):
         if at == len(window) and not last:
             return self._taken([], [], [], at)
         if self._framed and window[at : at + 1] == b"]":
+            if self._place.index:
+                raise BrokenError(
+                    f"The JSON breaks at byte {self._place.at + at}: a record was expected behind the comma."
+                )
             self._closed = True
             return self._rest(window, _space(window, at + 1))
         if self._framed and not self._single and len(window) <= self._record_bytes:

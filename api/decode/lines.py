@@ -8,7 +8,7 @@ from api.decode.blocks import Blocks, Refused, Taken, first_lines
 from api.decode.records import words_of
 from rules.errors import BAD_LINE, RECORD_TOO_LARGE
 
-_decoder = msgspec.json.Decoder()
+_decode = msgspec.json.Decoder().decode
 
 
 class Lines(Blocks):
@@ -28,14 +28,13 @@ class Lines(Blocks):
         return self._one_by_one(piece)
 
     def _at_once(self, piece: bytes) -> Taken | None:
-        """Decode all lines in one call, None where one is empty or no JSON."""
+        """Decode all lines, None where one is empty or no JSON."""
+        lines = piece.removesuffix(b"\n").split(b"\n")
         try:
-            rows = _decoder.decode_lines(piece)
+            rows = list(map(_decode, lines))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
-        count = piece.count(b"\n") + (not piece.endswith(b"\n"))
-        if len(rows) != count:
-            return None
+        count = len(rows)
         first, line = self._place.index, self._place.line
         return Taken(
             rows, range(first, first + count), range(line, line + count), [], len(piece), line + count
@@ -58,7 +57,7 @@ class Lines(Blocks):
                 refused.append(Refused(index, number, RECORD_TOO_LARGE, message))
             else:
                 try:
-                    rows.append(_decoder.decode(text))
+                    rows.append(_decode(text))
                 except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                     refused.append(Refused(index, number, BAD_LINE, words_of(error, text)[1]))
                 else:

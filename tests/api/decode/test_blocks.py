@@ -175,6 +175,18 @@ def test_a_bad_member_of_an_array_is_refused_and_the_others_are_read() -> None:
     assert found.refused == [(1, 2, "bad_line"), (3, 4, "bad_line")]
 
 
+def test_a_comma_before_the_end_breaks_an_array_however_many_records_stand_before_it() -> None:
+    for records in range(1, 2 * MOST + 2):
+        with pytest.raises(BrokenError):
+            blocks_in(b"[" + b"1," * records + b"]")
+
+
+def test_of_json_lines_each_is_a_record_alone() -> None:
+    found = decoded(blocks_in(b'{"a":\n 1} {"a": 2}\n{"a":3}'))
+    assert (found.rows, found.lines) == ([{"a": 3}], [3])
+    assert found.refused == [(0, 1, "bad_line"), (1, 2, "bad_line")]
+
+
 def test_a_bad_line_is_refused_with_the_line_it_stands_in() -> None:
     found = decoded(blocks_in(b'{"a":1}\n\n{"a":\n{"a":2}\n7\n'))
     assert found.rows == [{"a": 1}, {"a": 2}, 7]
