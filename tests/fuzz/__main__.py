@@ -19,7 +19,7 @@ from pathlib import Path
 
 import atheris
 
-TARGETS = ("json_door", "condition", "log_reader")
+TARGETS = ("json_door", "condition", "log_reader", "line_protocol", "load_bodies")
 
 
 def main() -> None:

@@ -36,7 +36,7 @@ def target(data: bytes) -> None:
         json.dumps(problem.detail).encode()
         return
     if kind != b"application/x-ndjson":
-        assert _alike(decoded.records, _listed(json.loads(body))), "another parser reads it otherwise"
+        assert alike(decoded.records, _listed(json.loads(body))), "another parser reads it otherwise"
     _check(decoded)
 
 
@@ -67,12 +67,12 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _alike(ours: Any, theirs: Any) -> bool:
+def alike(ours: Any, theirs: Any) -> bool:
     """Whether two parsers read the same; integers past 64 bits are doubles to ours."""
     if isinstance(ours, float) or isinstance(theirs, float):
         return math.isclose(ours, theirs, rel_tol=1e-15, abs_tol=5e-324)
     if isinstance(ours, list):
-        return len(ours) == len(theirs) and all(map(_alike, ours, theirs))
+        return len(ours) == len(theirs) and all(map(alike, ours, theirs))
     if isinstance(ours, dict):
-        return ours.keys() == theirs.keys() and all(_alike(ours[name], theirs[name]) for name in ours)
+        return ours.keys() == theirs.keys() and all(alike(ours[name], theirs[name]) for name in ours)
     return type(ours) is type(theirs) and bool(ours == theirs)

@@ -7,13 +7,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz import condition, json_door, log_reader
+from tests.fuzz import condition, json_door, line_protocol, load_bodies, log_reader
 
-MODULES = [json_door, condition, log_reader]
+MODULES = [json_door, condition, log_reader, line_protocol, load_bodies]
 FOUND: dict[ModuleType, list[bytes]] = {
     log_reader: [
         # a table of messages that is longer than its block, checksums right: was struct.error
         bytes.fromhex("0201000a000000050000000000000003000000616263"),
+    ],
+    load_bodies: [
+        # a comma before the end of an array was taken where a block ended behind it
+        b'\x07[{"anull": "},{"}, {"a": [1, { 2.5}]}, 7, null,]',
+        # records over several lines were taken where there were as many as lines
+        b'\x03{"a":\n 1} {"a": 2}\n{"a":1}',
     ],
 }
 _inputs = st.binary(max_size=400)
