@@ -52,13 +52,10 @@ class Elements(Blocks):
             return self._rest(window, at)
         if at == len(window) and not last:
             return self._taken([], [], [], at)
-        if self._framed and window[at : at + 1] == b"]":
-            if self._place.index:
-                raise BrokenError(
-                    f"The JSON breaks at byte {self._place.at + at}: a record was expected behind the comma."
-                )
+        if self._framed and not self._place.index and window[at : at + 1] == b"]":
             self._closed = True
             return self._rest(window, _space(window, at + 1))
+        self._check_member(window, at)
         if self._framed and not self._single and len(window) <= self._record_bytes:
             taken = self._guessed(window, at, last=last)
             if taken is not None:
@@ -101,6 +98,7 @@ class Elements(Blocks):
         refused: list[Refused] = []
         used, index = at, self._place.index
         while at < len(window):
+            self._check_member(window, at)
             end = end_of_value(window, at)
             follows = None if end is None else self._behind(window, end, last=last)
             if end is None or follows is None:
@@ -119,6 +117,13 @@ class Elements(Blocks):
         if index == self._place.index and not last:
             return None
         return self._taken(rows, indexes, refused, len(window) if last else used)
+
+    def _check_member(self, window: bytes, at: int) -> None:
+        """Let what begins at a place be a member: the array's end is none. Raises: BrokenError."""
+        if self._framed and window[at : at + 1] == b"]":
+            raise BrokenError(
+                f"The JSON breaks at byte {self._place.at + at}: a record was expected behind the comma."
+            )
 
     def _behind(self, window: bytes, end: int, *, last: bool) -> int | None:
         """Return where the next member begins, None where the window does not tell."""

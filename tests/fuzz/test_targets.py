@@ -18,6 +18,7 @@ FOUND: dict[ModuleType, list[bytes]] = {
     load_bodies: [
         # a comma before the end of an array was taken where a block ended behind it
         b'\x07[{"anull": "},{"}, {"a": [1, { 2.5}]}, 7, null,]',
+        b'\x07[{"a": 1, "b": "},{"}, {"a": [1, {"b": 2.5}]}, 7, null,]]',
         # records over several lines were taken where there were as many as lines
         b'\x03{"a":\n 1} {"a": 2}\n{"a":1}',
     ],

@@ -177,8 +177,9 @@ def test_a_bad_member_of_an_array_is_refused_and_the_others_are_read() -> None:
 
 def test_a_comma_before_the_end_breaks_an_array_however_many_records_stand_before_it() -> None:
     for records in range(1, 2 * MOST + 2):
-        with pytest.raises(BrokenError):
-            blocks_in(b"[" + b"1," * records + b"]")
+        for end in (b"]", b" ]", b"]]", b"],1]"):
+            with pytest.raises(BrokenError):
+                blocks_in(b"[" + b"1," * records + end)
 
 
 def test_of_json_lines_each_is_a_record_alone() -> None:
