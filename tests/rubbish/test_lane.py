@@ -23,6 +23,8 @@ async def test_made_requests_break_nothing_in_small(tmp_path: Path) -> None:
         (400, PROBLEM, b'{"code":"of_its_own","status":400}'),
         (400, PROBLEM, b'{"code":"bad_json","status":401}'),
         (503, {**PROBLEM, b"retry-after": b"0"}, b'{"code":"overloaded","status":503}'),
+        (503, {**PROBLEM, b"retry-after": b"1"}, b'{"code":"store_unavailable","status":503}'),
+        (503, {**PROBLEM, b"retry-after": b"1"}, b'{"code":"stopping","status":503}'),
         (202, {}, b'{"success":true}'),
     ],
 )
