@@ -23,7 +23,7 @@ from streams.publisher import Publisher
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Everything an endpoint may use. `clock` gives ns since 1970; `renew_tokens` reloads the gate."""
+    """Everything an endpoint may use. `clock` gives ns since 1970."""
 
     store: Store
     queries: Queries

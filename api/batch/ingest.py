@@ -225,10 +225,12 @@ def _by_partition(admitted: Admitted, partitions: int) -> dict[int, Admitted]:
     if not dataset.partition_by:
         made_as = dataset.made_as or dataset.name
         return {dataset_partition(dataset.workspace, made_as, partitions): admitted}
-    spread: dict[int, list[Any]] = {}
-    for record in admitted.records:
-        spread.setdefault(partition_of(dataset, record, partitions), []).append(record)
+    spread: dict[int, list[tuple[int, Any]]] = {}
+    for place, record in zip(admitted.places, admitted.records, strict=True):
+        spread.setdefault(partition_of(dataset, record, partitions), []).append((place, record))
     return {
-        partition: structs.replace(admitted, records=records, indexes=None)
-        for partition, records in spread.items()
+        partition: structs.replace(
+            admitted, records=[record for _, record in mine], indexes=[place for place, _ in mine]
+        )
+        for partition, mine in spread.items()
     }
