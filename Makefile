@@ -21,7 +21,7 @@ run: install ## serve on 127.0.0.1:8080 with the embedded log and SQLite under .
 	@exec $(V)/sluice serve
 
 test: install ## every test that needs no other server
-	@$(V)/python -m pytest -n auto --dist loadfile
+	@$(V)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 crash: install ## kill it between every two steps of the road, and ROUNDS=200 times at random
 	@CRASH_ROUNDS=$(or $(ROUNDS),200) $(V)/python -m tests.crash
