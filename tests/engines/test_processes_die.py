@@ -56,7 +56,7 @@ def test_a_killed_workers_partitions_are_served_again_within_fifteen_seconds(
 
 
 def test_the_load_of_a_killed_worker_is_taken_up_by_another_and_stored_once(four: Quartet) -> None:
-    records = 60_000
+    records = 300_000  # so many that a quick machine is seen at it
     body = b"n\n" + b"".join(b"%d\n" % n for n in range(records))
     status, made = ask(four.apis[0], "POST", "/v1/data/taken/d", body)
     assert status == 202
