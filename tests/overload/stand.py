@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from tempfile import TemporaryFile
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -117,13 +118,16 @@ def dataset_in(workspace: str, partition: int) -> str:
 
 
 async def _elsewhere(module: str, asked: msgspec.Struct, kind: type[Told]) -> Told:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", module),
-        cwd=HOUSE,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    said, _ = await process.communicate(msgspec.json.encode(asked))
-    if process.returncode:
-        raise RuntimeError(f"{module} ended with {process.returncode}.")
-    return msgspec.json.decode(said, type=kind)
+    # into a file: of megabytes in a pipe the loop may drop the end when their process ends
+    with TemporaryFile() as said:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", module),
+            cwd=HOUSE,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=said,
+        )
+        await process.communicate(msgspec.json.encode(asked))
+        if process.returncode:
+            raise RuntimeError(f"{module} ended with {process.returncode}.")
+        said.seek(0)
+        return msgspec.json.decode(said.read(), type=kind)
