@@ -21,6 +21,13 @@ def test_a_sound_flood_breaks_no_law() -> None:
     assert laws(sound()) == []
 
 
+def test_a_flood_may_be_sent_whole_or_fill_its_connections() -> None:
+    whole, full = sound(), sound()
+    whole.flooded = Flooded(due=100, sent=95, looks=100, full=1)
+    full.flooded = Flooded(due=100, sent=5, looks=100, full=99)
+    assert laws(whole) == laws(full) == []
+
+
 @pytest.mark.parametrize(
     ("change", "word"),
     [
@@ -30,7 +37,7 @@ def test_a_sound_flood_breaks_no_law() -> None:
         ({"flooded": Flooded(unsound=["503 overloaded, Retry-After b''"])}, "refusals"),
         ({"flooded": Flooded(lost=1)}, "connections ended"),
         ({"recovery": 11.0}, "to recover"),
-        ({"flooded": Flooded(looks=100, full=80)}, "no flood"),
+        ({"flooded": Flooded(due=100, sent=80, looks=100, full=80)}, "no flood"),
         ({"beside": Served(took=[0.1] * 98, failed={503: 2})}, "light client"),
         ({"beside": Served(took=[2.1] * 100)}, "light client"),
         ({"beside": Served(took=[0.1] * 98 + [11.0] * 2)}, "light client"),
