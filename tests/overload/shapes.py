@@ -21,7 +21,7 @@ HOME: Final = 2
 RECOVERY: Final = 10.0
 """Seconds within which it must be itself again."""
 PRESSED: Final = 0.9
-"""Share of what is due that must be sent, or of the time in which the connections must have no room for it."""
+"""Share of what is due that must be sent, or of the time in which no connection may have room for it."""
 SERVED: Final = 0.99
 USUALLY: Final = 2.0
 AT_MOST: Final = 10.0
