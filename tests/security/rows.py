@@ -7,6 +7,7 @@ from typing import Any, cast
 from fastapi.routing import APIRoute
 
 from api import app as application
+from api.health import Vitals
 from api.influx.write import DOORS as LINES
 from api.services import Services
 from rules.token import Scope
@@ -154,7 +155,7 @@ def every_route() -> set[tuple[str, str]]:
     """Return (method, path) of all that the application answers: the lane's doors and FastAPI's routes."""
     found = {("POST", f"{door}/{{workspace}}/{{dataset}}") for door in application.DOORS}
     found |= {("POST", path) for path in LINES}
-    return found | set(_routes(application._rest(cast(Services, None)).routes))
+    return found | set(_routes(application._rest(cast(Services, None), cast(Vitals, None)).routes))
 
 
 def _routes(routes: Iterable[object]) -> Iterator[tuple[str, str]]:
