@@ -19,7 +19,7 @@ class Backlog:
 
     `most` is the bytes a partition may hold (a workspace half of them), `oldest` the seconds its oldest
     entry may wait. What stood in the log when the process started is noted without a size: its age counts.
-    `total` is the bytes that wait in all partitions.
+    `total` is the bytes that wait in all partitions, `taken` the bytes that were ever added.
     """
 
     def __init__(self, partitions: int, most: int, oldest: float) -> None:
@@ -27,6 +27,7 @@ class Backlog:
         self._oldest = oldest
         self._totals = [0] * partitions
         self.total = 0
+        self.taken = 0
         self._waiting: list[deque[_Waiting]] = [deque() for _ in range(partitions)]
         self._sizes: list[dict[str, int]] = [{} for _ in range(partitions)]
 
@@ -38,6 +39,7 @@ class Backlog:
             held[workspace] = held.get(workspace, 0) + size
             self._totals[partition] += size
             self.total += size
+            self.taken += size
 
     def passed(self, partition: int, next_offset: int) -> None:
         """Note that everything below `next_offset` is applied."""

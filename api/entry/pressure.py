@@ -10,12 +10,15 @@ from streams.backlog import Backlog
 DRAIN: Final = 4
 """Bytes that storing a byte of the log takes: its event, its row, the row in the WAL, and their overhead."""
 
+AGAIN_AFTER: Final = 1024 * 1024
+"""Bytes taken after which free disk is asked again: in a second a quick client alone can fill what is left."""
+
 
 class Pressure:
-    """Asked by every write before its body is read. `free` tells free disk in bytes, once a second.
+    """Asked by every write before its body is read. `free` tells free disk in bytes.
 
     `least` bytes stay free, and besides them what it takes to store what the log is ahead of the store: so
-    that can always be done, whatever comes.
+    that can always be done, whatever comes. Free disk is asked each second, and each AGAIN_AFTER bytes.
     """
 
     def __init__(self, backlog: Backlog, free: Callable[[], int], least: int) -> None:
@@ -23,6 +26,7 @@ class Pressure:
         self._free = free
         self._least = least
         self._looked = 0.0
+        self._taken = 0
         self._left = least
         self.closed = False
 
@@ -34,8 +38,9 @@ class Pressure:
         if self.closed:
             raise Problem(STOPPING, "The broker is stopping; send the write again in a moment.")
         now = time.monotonic()
-        if now - self._looked >= 1.0:
-            self._looked = now
+        taken = self._backlog.taken
+        if now - self._looked >= 1.0 or taken - self._taken >= AGAIN_AFTER:
+            self._looked, self._taken = now, taken
             self._left = self._free()
         needed = self._least + DRAIN * self._backlog.total
         if self._left < needed:

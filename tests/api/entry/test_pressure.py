@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from api.entry.pressure import DRAIN, Pressure
+from api.entry.pressure import AGAIN_AFTER, DRAIN, Pressure
 from rules.errors import Problem
 from streams.backlog import Backlog
 
@@ -35,3 +35,18 @@ def test_what_was_stored_needs_no_room_any_more() -> None:
         pressure.check("w", (0,))
     backlog.passed(0, 1)
     pressure.check("w", (0,))
+
+
+def test_free_disk_is_asked_again_within_the_second_in_which_it_is_taken() -> None:
+    backlog = Backlog(1, 10**9, 60.0)
+    disk = [LEAST + 100 * AGAIN_AFTER]
+    pressure = Pressure(backlog, lambda: disk[0], LEAST)
+    written = 0
+    with pytest.raises(Problem, match="disk_low"):
+        while written < 1_000:
+            pressure.check("w", (0,))
+            backlog.added(0, written, time.monotonic(), {"w": AGAIN_AFTER})
+            disk[0] -= AGAIN_AFTER
+            written += 1
+    before_the_last = disk[0] + AGAIN_AFTER
+    assert before_the_last >= LEAST + DRAIN * (backlog.total - AGAIN_AFTER)
