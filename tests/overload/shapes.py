@@ -10,7 +10,7 @@ from tests.overload.flood import Flooded
 from tests.overload.light import Served
 from tests.overload.stand import FLOODED, LIGHT, Stand, dataset_in, standing
 from tests.overload.truth import Truth, compare
-from tests.overload.watch import Memory
+from tests.overload.watch import MOST, Memory
 
 TIMES: Final = 20
 """How much more is offered than it can take."""
@@ -140,6 +140,8 @@ def laws(result: Result) -> list[str]:
         broken.append(f"{result.flooded.lost} connections ended with requests unanswered")
     if result.seconds >= 60 and not after.flat:
         broken.append(f"memory grows by {after.slope:.1f} MB a minute ({after.grown:.0%} of it)")
+    if max(result.memory.seen) > MOST:
+        broken.append(f"it took {max(result.memory.seen):.0f} MB of memory")
     if result.recovery > RECOVERY:
         broken.append(f"it took {result.recovery:.1f} s to recover")
     told = result.flooded

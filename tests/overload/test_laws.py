@@ -7,7 +7,7 @@ from tests.overload.flood import FIRST, Flood, Flooded, request
 from tests.overload.light import Served
 from tests.overload.shapes import Result, laws
 from tests.overload.truth import Truth
-from tests.overload.watch import flatness
+from tests.overload.watch import Memory, flatness
 
 
 def sound() -> Result:
@@ -37,6 +37,8 @@ def test_a_flood_may_be_sent_whole_or_fill_its_connections() -> None:
         ({"flooded": Flooded(unsound=["503 overloaded, Retry-After b''"])}, "refusals"),
         ({"flooded": Flooded(lost=1)}, "connections ended"),
         ({"recovery": 11.0}, "to recover"),
+        ({"memory": Memory([300.0] * 50 + [700.0] + [300.0] * 79)}, "700 MB of memory"),
+        ({"memory": Memory([300.0 + second / 3 for second in range(130)])}, "memory grows"),
         ({"flooded": Flooded(due=100, sent=80, looks=100, full=80)}, "no flood"),
         ({"beside": Served(took=[0.1] * 98, failed={503: 2})}, "light client"),
         ({"beside": Served(took=[2.1] * 100)}, "light client"),
