@@ -11,7 +11,7 @@ DRAIN: Final = 4
 """Bytes that storing a byte of the log takes: its event, its row, the row in the WAL, and their overhead."""
 
 AGAIN_AFTER: Final = 1024 * 1024
-"""Bytes taken after which free disk is asked again: in a second a quick client alone can fill what is left."""
+"""Bytes taken after which free disk is asked again: a quick client alone fills in a second what is left."""
 
 
 class Pressure:

@@ -10,7 +10,7 @@ MB: Final = 1024 * 1024
 FLAT: Final = 0.05
 """Share of its mean by which memory may have grown over the time looked at, by the line through it."""
 MOST: Final = 600.0
-"""Megabytes it may have at any moment: what its settings bound, the tables of its store, and Python itself."""
+"""Megabytes it may have at any moment: what its settings bound, its tables in memory, and Python itself."""
 
 
 @dataclass(slots=True)
