@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 
 from tests.stage.broker import Answer
+from tests.stage.columns import EVERY_TYPE
 from tests.stage.house import House, house
 from tests.stage.stored import declared
 
@@ -17,15 +18,8 @@ TYPED = {
     "schema": {
         "type": "object",
         "properties": {
+            **EVERY_TYPE,
             "id": {"type": "string"},
-            "i": {"type": ["integer", "null"]},
-            "n": {"type": ["number", "null"]},
-            "b": {"type": ["boolean", "null"]},
-            "day": {"type": ["string", "null"], "format": "date"},
-            "at": {"type": ["string", "null"], "format": "date-time"},
-            "o": {"type": ["object", "null"]},
-            "l": {"type": ["array", "null"]},
-            "any": {},
             "short": {"type": "string", "maxLength": 3},
             "a/b~c": {"type": ["integer", "null"]},
         },
@@ -131,6 +125,7 @@ async def test_values_come_back_as_sent(here: House) -> None:
     declared(here.data, w, datasetId="d", **TYPED)
     record: dict[str, Any] = {
         "id": " \U0001f600é\u2028\t",
+        "s": " \U0001f601 ",
         "i": -(2**63),
         "n": 0.1,
         "b": False,

@@ -1,6 +1,5 @@
 """InfluxDB 1.x beside us, where Debian's package `influxdb` is installed: its log synced at each write."""
 
-import socket
 import subprocess
 import tempfile
 import time
@@ -10,6 +9,8 @@ from http.client import HTTPConnection
 from pathlib import Path
 from shutil import which
 from typing import Final
+
+from infra.dev.processes import free_port
 
 INFLUXD: Final = which("influxd")
 
@@ -40,7 +41,7 @@ def influxd() -> Iterator[str]:
     """
     assert INFLUXD is not None
     with tempfile.TemporaryDirectory(prefix="sluice-influxd-") as root:
-        port, backup = _free_port(), _free_port()
+        port, backup = free_port(), free_port()
         config = Path(root) / "config"
         config.write_text(_CONFIG.format(root=root, port=port, backup=backup))
         with (Path(root) / "log").open("wb") as log:
@@ -67,9 +68,3 @@ def _make_database(port: int) -> None:
             time.sleep(0.05)
         finally:
             connection.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -20,23 +20,13 @@ from storage import datasets
 from storage.present import present
 from storage.store import Store
 from storage.upsert import insert_rows, judged, update_rows
+from tests.stage.columns import EVERY_TYPE
 
 DEADLINE = 30.0
 MANY = 240
 """Rows enough for the way in which a store takes many."""
 
-ANY = {
-    "s": {"type": ["string", "null"]},
-    "i": {"type": ["integer", "null"]},
-    "n": {"type": ["number", "null"]},
-    "b": {"type": ["boolean", "null"]},
-    "day": {"type": ["string", "null"], "format": "date"},
-    "at": {"type": ["string", "null"], "format": "date-time"},
-    "o": {"type": ["object", "null"]},
-    "l": {"type": ["array", "null"]},
-    "any": {},
-    "u": {"type": ["integer", "null"], "format": "uint64"},
-}
+ANY = EVERY_TYPE | {"u": {"type": ["integer", "null"], "format": "uint64"}}
 EXTREMES: dict[str, list[Any]] = {
     "s": [
         "",

@@ -14,7 +14,6 @@ from typing import Any
 import psycopg
 import pytest
 
-from infra.dev.engines import bring_down, bring_up
 from infra.drain import alone, ends_of, left, open_alone
 from infra.settings import load
 from rules.envelope import EVENT, PERSIST, Origin
@@ -89,20 +88,6 @@ def told(broker: Broker, path: str) -> Any:
     status, answer = ask(broker, "GET", path)
     assert status == 200, (path, answer)
     return answer
-
-
-@pytest.fixture(scope="module")
-def pair() -> Iterator[dict[str, str]]:
-    """The addresses of both engines."""
-    data = Path(tempfile.mkdtemp(prefix="sluice-move-"))
-    data.chmod(0o755)  # PostgreSQL's user must be able to pass
-    lines: list[str] = []
-    try:
-        bring_up(data, [], lines.append)
-        yield dict(line.split("=", 1) for line in lines)
-    finally:
-        bring_down(data, [])
-        shutil.rmtree(data, ignore_errors=True)
 
 
 def command_of(data: Path, *arguments: str, **more: str) -> dict[str, Any]:

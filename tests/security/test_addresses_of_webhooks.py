@@ -5,44 +5,33 @@ from collections.abc import Sequence
 from time import time
 
 import pytest
-from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.abc import ResolveResult
 
 from rules.errors import Problem
 from streams.delivery.lookup import Lookup
 from streams.delivery.targets import blocked, check_url
 from streams.delivery.webhook import Attempt, Webhooks, mint_secret
+from tests.streams.delivery.answering import Answering
 from tests.streams.delivery.receiver import always, receiver
 
 PUBLIC = "93.184.215.14"
 INSIDE = ("127.0.0.1", "::1", "::ffff:127.0.0.1", "10.0.0.1", "169.254.169.254", "fd00::1", "0.0.0.0")
 
 
-class Changing(AbstractResolver):
+class Changing(Answering):
     """A name server that answers otherwise each time it is asked; the last answer stays."""
 
     def __init__(self, *answers: Sequence[str]) -> None:
+        super().__init__()
         self.answers = list(answers)
         self.asked = 0
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        answer = self.answers[min(self.asked, len(self.answers) - 1)]
+        self.addresses = tuple(self.answers[min(self.asked, len(self.answers) - 1)])
         self.asked += 1
-        return [
-            ResolveResult(
-                hostname=host,
-                host=address,
-                port=port,
-                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
-                proto=0,
-                flags=socket.AI_NUMERICHOST,
-            )
-            for address in answer
-        ]
-
-    async def close(self) -> None:
-        """Nothing to let go of."""
+        return await super().resolve(host, port, family)
 
 
 async def attempted(url: str, *answers: Sequence[str], times: int = 1) -> list[Attempt]:

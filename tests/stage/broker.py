@@ -65,6 +65,13 @@ async def running_broker(data: Path, database: str | None = None, **flags: Any) 
     """
     settings: Settings = load({"data": data, "port": 0, "free_disk": "1MB", **flags})
     settings = settings.model_copy(update={"database": database or database_of(data)})
+    async with broker_with(settings) as client:
+        yield client
+
+
+@asynccontextmanager
+async def broker_with(settings: Settings) -> AsyncIterator[Client]:
+    """Run a broker with settings as they are."""
     lifecycle = Lifecycle(settings.stop_deadline / 1e9)
     running = await lifecycle.start("the broker", start(settings, lifecycle, io.StringIO()))
     try:

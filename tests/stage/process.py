@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -14,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Protocol, Self
 
+from infra.dev.processes import free_port
 from tests.stage.patience import eventually_sync
 
 SERVE: Final = (sys.executable, "-m", "infra.cli", "serve")
@@ -60,7 +60,7 @@ class Broker:
         self.env = dict(env or {})
         self.root = Path(tempfile.mkdtemp(prefix="sluice-test-"))
         self.data = self.root / "data"
-        self.port = _free_port()
+        self.port = free_port()
         self._command = tuple(command)
         self._ready_within = ready_within
         self._log = self.root / "log"
@@ -204,9 +204,3 @@ class Broker:
             return False
         finally:
             connection.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -19,21 +19,11 @@ from storage.mismatch import Mismatch
 from storage.present import present
 from storage.store import Store
 from storage.upsert import insert_rows, update_rows
+from tests.stage.columns import EVERY_TYPE
 from tests.storage.conftest import OpenStore
 from tests.storage.database import made
 
-COLUMNS = {
-    "s": {"type": ["string", "null"]},
-    "i": {"type": ["integer", "null"]},
-    "n": {"type": ["number", "null"]},
-    "b": {"type": ["boolean", "null"]},
-    "day": {"type": ["string", "null"], "format": "date"},
-    "at": {"type": ["string", "null"], "format": "date-time"},
-    "o": {"type": ["object", "null"]},
-    "l": {"type": ["array", "null"]},
-    "any": {},
-}
-SCHEMA = {"type": "object", "properties": COLUMNS}
+SCHEMA = {"type": "object", "properties": EVERY_TYPE}
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=20)
 json_values = st.recursive(

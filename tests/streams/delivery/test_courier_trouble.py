@@ -2,6 +2,8 @@
 
 from asyncio import Event, create_task, timeout, wait
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
@@ -11,8 +13,8 @@ from streams.delivery.book import Due, Settled
 from streams.delivery.courier import Courier
 from streams.delivery.webhook import Webhooks
 from tests.streams.delivery.memory_book import MemoryBook
-from tests.streams.delivery.receiver import always, receiver, when
-from tests.streams.delivery.rounds import LONG_AGO, Tally, carrying
+from tests.streams.delivery.receiver import Receiver, always, receiver, when
+from tests.streams.delivery.rounds import LONG_AGO, Round, Tally, carrying
 
 
 @dataclass
@@ -82,13 +84,20 @@ class Slow(MemoryBook):
         await super().settle(done)
 
 
-async def test_a_new_delivery_does_not_wait_until_the_outcome_of_another_is_kept() -> None:
+@asynccontextmanager
+async def carried_and_not_kept() -> AsyncIterator[tuple[Slow, Receiver, Round]]:
+    """A delivery that arrived, and whose outcome is not kept before `settles` is set."""
     book = Slow()
     book.answers.set()
     async with receiver(always(200)) as server, carrying(book) as go:
         book.add("s1", "n1", LONG_AGO, server.url)
         go.courier.wake()
         await server.until(1)
+        yield book, server, go
+
+
+async def test_a_new_delivery_does_not_wait_until_the_outcome_of_another_is_kept() -> None:
+    async with carried_and_not_kept() as (book, server, go):
         book.add("s1", "n2", LONG_AGO, server.url)
         go.courier.wake()
         await server.until(2)
@@ -98,12 +107,7 @@ async def test_a_new_delivery_does_not_wait_until_the_outcome_of_another_is_kept
 
 
 async def test_what_is_kept_while_the_book_is_read_is_not_carried_again() -> None:
-    book = Slow()
-    book.answers.set()
-    async with receiver(always(200)) as server, carrying(book) as go:
-        book.add("s1", "n1", LONG_AGO, server.url)
-        go.courier.wake()
-        await server.until(1)
+    async with carried_and_not_kept() as (book, server, go):
         book.answers.clear()
         book.asked.clear()
         go.courier.wake()
