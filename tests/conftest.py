@@ -1,8 +1,12 @@
-"""What was left out is said once at the end, however many tests it was."""
+"""What was left out is said once at the end; examples take as long as a busy machine needs for them."""
 
 import pytest
+from hypothesis import settings
 
 from tests.stage.postgres import SKIPPED
+
+settings.register_profile("sluice", deadline=None)
+settings.load_profile("sluice")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
