@@ -17,6 +17,7 @@ from api.apperate import rules as apperate_rules
 from api.entry.answer import Answer, Headers, Receive, Scope, Send, problem
 from api.entry.body import GoneError
 from api.entry.params import Params
+from api.entry.stop import answering_at_the_stop
 from api.health import Vitals
 from api.influx import compat
 from api.influx.write import influx_doors
@@ -91,7 +92,7 @@ def build(services: Services, lane_parts: LaneParts, vitals: Vitals, origins: tu
     """
     lines = influx_doors(services.catalogue, services.limits, services.clock, partial=services.lines_partial)
     lane = Lane(lane_parts, {**DOORS, **lines})
-    rest = _rest(services, vitals)
+    rest = answering_at_the_stop(_rest(services, vitals))
 
     def app(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "http" and scope["method"] == "HEAD" and scope["path"] in HEADS:

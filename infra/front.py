@@ -38,10 +38,11 @@ class Front:
 
 
 def receiving(ground: Ground, front: Front, vitals: Vitals) -> tuple[App, Callable[[], None]]:
-    """Return the application, and what lets go of the streams that it holds open."""
+    """Return the application, and what lets go of those who only wait."""
     settings, log, store, limits = ground.settings, ground.log, ground.store, ground.settings.limits()
     outcomes = Outcomes(ground.receipts, store, ground.mint)
     quota = Quota(settings.quota_records, settings.quota_bytes)
+    loads = Loads(store, front.uploads, front.bell, quota, ground.meter)
     live = LiveEvents(log, store, ground.receipts)
     services = Services(
         store=store,
@@ -54,7 +55,7 @@ def receiving(ground: Ground, front: Front, vitals: Vitals) -> tuple[App, Callab
         outcomes=outcomes,
         mint=ground.mint,
         announcer=front.announcer,
-        loads=Loads(store, front.uploads, front.bell, quota, ground.meter),
+        loads=loads,
         alerts=front.feed,
         live=live,
         streams=Streams(ground.meter),
@@ -84,6 +85,7 @@ def receiving(ground: Ground, front: Front, vitals: Vitals) -> tuple[App, Callab
     )
 
     def let_go() -> None:
+        loads.close()
         live.close()
         front.feed.close()
 

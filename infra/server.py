@@ -18,11 +18,15 @@ from infra.settings import WrongSetting
 FILES: Final = 512
 """Files that the log, the database and webhooks may have open besides the connections."""
 
+ITS_OWN: Final = 0.25
+"""Seconds of its stop that uvicorn needs besides: it looks each tenth of a second whether all is done."""
+
 
 class Server:
     """Serves an application until it is stopped. Signals are not its business.
 
-    `most` is how many connections may be open at once; fewer are where the system allows fewer files.
+    `drain` is the seconds that the stop may take. `most` is how many connections may be open at once; fewer
+    are where the system allows fewer files.
     """
 
     def __init__(
@@ -39,7 +43,7 @@ class Server:
             server_header=False,
             proxy_headers=False,
             date_header=False,
-            timeout_graceful_shutdown=max(1, int(drain)),
+            timeout_graceful_shutdown=cast(int, max(0.1, drain - ITS_OWN)),  # it takes fractions too
             timeout_keep_alive=75,
             backlog=2048,
             ssl_certfile=None if cert is None else str(cert),

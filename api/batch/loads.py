@@ -72,6 +72,11 @@ class Loads:
         self.quota = quota
         self._store = store
         self._meter = meter
+        self._closed = False
+
+    def close(self) -> None:
+        """Let nobody wait for a job any longer."""
+        self._closed = True
 
     async def room(self, workspace: str) -> None:
         """Let another load of a workspace pass, before its bytes are read.
@@ -126,13 +131,13 @@ class Loads:
         return job
 
     async def wait(self, job: Job, seconds: float) -> Job:
-        """Return the job once it has ended, or as it is once the time is over."""
+        """Return the job once it has ended, or as it is once the time is over or the broker stops."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
         while True:
             found = await self.find(job.id)
             left = deadline - loop.time()
-            if found.ended or left <= 0:
+            if found.ended or left <= 0 or self._closed:
                 return found
             await self.bell.until_one_ends(min(ASK_EVERY, left))
 

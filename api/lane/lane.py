@@ -17,6 +17,7 @@ from api.entry.inflight import Held, Inflight
 from api.entry.params import Params
 from api.entry.pressure import Pressure
 from api.entry.quota import Quota
+from api.entry.stop import cut_off
 from api.entry.turns import Turns
 from api.lane.admit import Admission
 from api.lane.admitted import Admitted
@@ -24,13 +25,12 @@ from api.lane.cut import Part, Stamp, cut
 from api.lane.door import Door, Reading, Request, Target, Written
 from api.lane.mint import Mint
 from api.lane.once import Keyed, Once, keyed, refused, stored_before, without_refused
-from api.lane.outcome import Outcomes, counts
+from api.lane.outcome import Outcomes, counts, unanswered, unlogged
 from rules.errors import (
     ALL_REFUSED,
     ATOMIC_REFUSED,
     INTERNAL,
     METHOD_NOT_ALLOWED,
-    OUTCOME_UNKNOWN,
     TOO_SLOW,
     Problem,
 )
@@ -99,6 +99,8 @@ class Lane:
             answer = door.refuse(refused, headers if request is None else request.params.ignored, request)
         except GoneError:
             return
+        except asyncio.CancelledError:
+            answer = door.refuse(cut_off("POST"), (), request)
         except Exception as error:
             logger.exception("A write failed: %s", error, extra={"action": "request_failed"})
             answer = problem(Problem(INTERNAL))
@@ -247,6 +249,8 @@ class Lane:
                 return Written(stamp.write_id, "logged", accepted, stamp.rejected, errors)
             left = max(0.0, deadline - time.monotonic())
             found = await parts.outcomes.wait(stamp.write_id, stored, left, stamp.keyed)
+        except asyncio.CancelledError as cancelled:  # at the stop: see `cut_off`
+            raise unanswered(stamp.write_id) from cancelled
         finally:
             if stored is not None:
                 parts.outcomes.forget(stamp.write_id)
@@ -278,18 +282,5 @@ class Lane:
         held.release()
         if failed:
             meter.count("writes_total", outcome="unknown")
-            raise _unlogged(stamp.write_id, failed, len(logged))
+            raise unlogged(stamp.write_id, failed, len(logged))
         meter.count("writes_total", outcome="logged")
-
-
-def _unlogged(write_id: str, failed: list[Problem], parts: int) -> Problem:
-    """Return why a write was not acknowledged: nothing of it is in the log, or nobody knows."""
-    refused = [problem for problem in failed if problem.code is not OUTCOME_UNKNOWN]
-    if len(refused) == parts:
-        return refused[0]
-    return Problem(
-        OUTCOME_UNKNOWN,
-        "The log did not say of every part of the write whether it has it. It may be stored yet; send it "
-        "again with the same Idempotency-Key to be sure.",
-        extra={"outcome": "unknown", "writeId": write_id},
-    )

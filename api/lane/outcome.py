@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from api.lane.mint import Mint, minted_at
 from rules.envelope import PERSIST, Origin
-from rules.errors import WRITE_NOT_FOUND, Later, Problem
+from rules.errors import OUTCOME_UNKNOWN, WRITE_NOT_FOUND, Later, Problem
 from rules.ids import read_write_id, run_and_counter
 from rules.schema.moments import format_moment
 from rules.token import Scope, Token, may
@@ -105,6 +105,22 @@ class Outcomes:
         told["quarantined"] = [{"index": q.position, "code": q.code, "message": q.message} for q in aside]
         told["alerts"] = await on_loop(self._store.read(lambda c: _alerts(c, found)))
         return told
+
+
+def unlogged(write_id: str, failed: Sequence[Problem], parts: int) -> Problem:
+    """Return why a write was not acknowledged: nothing of it is in the log, or nobody knows."""
+    refused = [problem for problem in failed if problem.code is not OUTCOME_UNKNOWN]
+    return refused[0] if len(refused) == parts else unanswered(write_id)
+
+
+def unanswered(write_id: str) -> Problem:
+    """Return what is told of a write of which nobody knows whether the log has all of it."""
+    return Problem(
+        OUTCOME_UNKNOWN,
+        "The log did not say of every part of the write whether it has it. It may be stored yet; send it "
+        "again with the same Idempotency-Key to be sure.",
+        extra={"outcome": "unknown", "writeId": write_id},
+    )
 
 
 def counts(found: Sequence[Outcome]) -> dict[str, int]:
