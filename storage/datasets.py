@@ -236,6 +236,7 @@ def to_json(dataset: Dataset) -> Mapping[str, Any]:
         "labels": dataset.labels,
         "spent": dataset.spent,
         "carried": dataset.carried,
+        "former": dataset.former,
     }
 
 
@@ -260,6 +261,7 @@ def from_json(dataset_id: int, body: Mapping[str, Any]) -> Dataset:
         labels=body["labels"],
         spent=body["spent"],
         carried=body.get("carried", 0),
+        former=tuple(body.get("former", ())),
     )
 
 

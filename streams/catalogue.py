@@ -59,10 +59,10 @@ class Catalogue:
                 self._by_id[dataset.id] = dataset = self._newer(dataset)
         return dataset
 
-    def name_of(self, dataset_id: int) -> str | None:
-        """Return the name that a dataset has now, as far as this process knows; None of one it does not."""
+    def names_since(self, dataset_id: int, name: str) -> tuple[str, ...]:
+        """Return the folded names that a dataset had after this one, as far as this process knows."""
         dataset = self._by_id.get(dataset_id)
-        return None if dataset is None else dataset.name
+        return () if dataset is None else dataset.names_since(name)
 
     async def change(self, body: Callable[[Connection], Dataset | None]) -> Dataset | None:
         """Run a catalogue change in the store and know its result at once."""

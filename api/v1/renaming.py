@@ -1,6 +1,5 @@
 """A dataset under another name: what is named for it goes with it."""
 
-from dataclasses import replace
 from typing import Final, NamedTuple
 
 from sqlalchemy import Connection
@@ -30,7 +29,7 @@ async def rename(services: Services, old: Dataset, name: str) -> Renamed:
     Returns once the rules' versions are in force. Raises: Problem: bad_name, taken, job_state while a load
     into it is under way, version_conflict, pending where the rules come into force later by themselves.
     """
-    new = replace(old, name=dataset_name(name), version=old.version + 1)
+    new = old.named(dataset_name(name))
     now = services.clock()
 
     def body(c: Connection) -> list[Rule]:

@@ -1,6 +1,6 @@
 """The rules in force in one partition, and what they say of an event."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -74,6 +74,10 @@ class Rulebook:
         """Return the version of a rule that is here, active or paused; None where there is none."""
         return self._rules.get((fold(workspace), rule_id))
 
+    def on(self, workspace: str, dataset: str) -> list[Rule]:
+        """Return the active rules on a dataset's name."""
+        return [held.rule for held in self._indexes.get((fold(workspace), fold(dataset)), ())]
+
     def know(self, workspace: str, dataset: str, columns: Mapping[str, ColumnType] | None) -> None:
         """Take note of a dataset's columns (None: it is gone), for those that hold instants compare as such.
 
@@ -130,12 +134,13 @@ class Rulebook:
         return self._times.get(place, frozenset())
 
 
-def joined(one: Judged | None, other: Judged | None) -> Judged | None:
-    """Return what rules of two datasets' names say of one record."""
-    if one is None or other is None:
-        return one or other
-    matched = sorted([*one.matched, *other.matched], key=attrgetter("id"))
-    return Judged(matched, [*one.failed, *other.failed])
+def joined(told: Iterable[Judged | None]) -> Judged | None:
+    """Return what the rules on several names say of one record."""
+    found = [one for one in told if one is not None]
+    if len(found) < 2:
+        return found[0] if found else None
+    matched = sorted((rule for one in found for rule in one.matched), key=attrgetter("id"))
+    return Judged(matched, [failure for one in found for failure in one.failed])
 
 
 def _judged(sure: list[CompiledRule], unsure: list[CompiledRule], record: Record) -> Judged | None:

@@ -1,7 +1,7 @@
 """What a dataset is: its columns, its identity, and how it may change."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, Final, Literal
@@ -12,6 +12,9 @@ Mode = Literal["strict", "evolve"]
 
 MAX_EXACT: Final = 2**53
 """The largest magnitude below which every integer is exact as an IEEE double."""
+
+FORMER: Final = 32
+"""Names that are remembered: so many renames may come between a write and its being judged."""
 
 
 class ColumnType(StrEnum):
@@ -64,6 +67,7 @@ class Dataset:
     every record is its own). `made_as` is the folded name it was made under: the partition key, kept
     over renames. `spent` is at least the ordinal of every column that was removed. `carried` is the version
     to which stored records were brought last; what was admitted under an earlier one is brought to it too.
+    `former` holds the folded names it had before, oldest first, the last `FORMER` of them.
     """
 
     id: int
@@ -84,6 +88,7 @@ class Dataset:
     labels: Mapping[str, str] = field(default_factory=dict)
     spent: int = 0
     carried: int = 0
+    former: tuple[str, ...] = ()
 
     @cached_property
     def by_name(self) -> Mapping[str, Column]:
@@ -94,6 +99,23 @@ class Dataset:
     def folded(self) -> str:
         """The name under which it is looked up."""
         return fold(self.name)
+
+    def named(self, name: str) -> "Dataset":
+        """Return the next version, under another name."""
+        former = (*self.former, self.folded)[-FORMER:] if fold(name) != self.folded else self.former
+        return replace(self, name=name, version=self.version + 1, former=former)
+
+    def names_before(self, name: str) -> tuple[str, ...]:
+        """Return the folded names that it had before this one."""
+        return self.former[: self._place(name)]
+
+    def names_since(self, name: str) -> tuple[str, ...]:
+        """Return the folded names that it had after this one; the last is that which it has."""
+        return (*self.former, self.folded)[self._place(name) + 1 :]
+
+    def _place(self, name: str) -> int:
+        names = (*self.former, self.folded)
+        return names.index(fold(name)) if fold(name) in names else 0
 
     @property
     def required_key(self) -> tuple[str, ...]:

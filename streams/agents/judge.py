@@ -21,12 +21,14 @@ from rules.alerting.rule import Rule, rule_from_json
 from rules.alerting.rulebook import Judged, Rulebook, joined
 from rules.envelope import Happened, Origin, Record, RuleChange, Word
 from rules.names import fold
+from rules.schema.dataset import Dataset
 from rules.signals import Meter
 from storage import offsets, rules
 from storage.offsets import NotHere, Place
 from storage.store import Store
 from streams.agents.partition import Seek
 from streams.agents.raising import Match, raise_alerts
+from streams.agents.renames import Moved, Renames, brought
 from streams.awaiting import on_loop
 from streams.catalogue import Catalogue
 from streams.log import Log, Message
@@ -87,6 +89,7 @@ class Judge:
         self._raised = raised
         self._places: dict[int, Place] = {}
         self._books: dict[int, Rulebook] = {}
+        self._renames = Renames(store)
         # a rule is compiled once, not once a partition
         self._compile = lru_cache(maxsize=setting.limits.rules_per_workspace * 2)(compile_rule)
 
@@ -102,8 +105,8 @@ class Judge:
         read = [(message, read_word(message.payload)) for message in messages]
         try:
             await self._gate(partition, read)
-            await self._learn(book, read)
-            for piece in self._slices(book, partition, read):
+            moved = await self._learn(book, read)
+            for piece in self._slices(book, partition, read, moved):
                 await self._commit(piece)
         except Seek:
             await self.claim(partition)
@@ -129,18 +132,31 @@ class Judge:
             partition, max((happened.offset for happened in _told(read)), default=-1)
         )
 
-    async def _learn(self, book: Rulebook, read: Sequence[Read]) -> None:
-        """Tell the book which columns hold instants; know of a rename before its rules' versions come."""
-        if any(_moves(book, change) for change in _changes(read)):
+    async def _learn(self, book: Rulebook, read: Sequence[Read]) -> Moved:
+        """Tell the book which columns hold instants; know of renames before what came of them is judged."""
+        changes = list(_changes(read))
+        if any(_moves(book, change) for change in changes):
             await self._catalogue.renew()
+        moved: Moved = {}
         for dataset_id, written_as in {(one.dataset_id, one.dataset) for one in _told(read)}:
-            dataset = await self._catalogue.at_least(dataset_id, 1) if dataset_id else None
-            if dataset is not None:
-                types = {column.name: column.type for column in dataset.columns}
-                for name in {dataset.name, written_as}:
-                    book.know(dataset.workspace, name, types)
+            dataset = await self._renamed(dataset_id, written_as) if dataset_id else None
+            if dataset is None:
+                continue
+            types = {column.name: column.type for column in dataset.columns}
+            for name in {dataset.name, written_as, *dataset.names_since(written_as)}:
+                book.know(dataset.workspace, name, types)
+            if dataset.names_before(written_as):
+                moved[dataset_id, written_as] = await self._renames.moved(book, dataset, written_as, changes)
+        return moved
 
-    def _slices(self, book: Rulebook, partition: int, read: Sequence[Read]) -> Iterator[Slice]:
+    async def _renamed(self, dataset_id: int, written_as: str) -> Dataset | None:
+        """Return a dataset that knows of the name under which its records were written."""
+        dataset = await self._catalogue.at_least(dataset_id, 1)
+        if dataset is not None and fold(written_as) not in (dataset.folded, *dataset.former):
+            dataset = await self._catalogue.at_least(dataset_id, dataset.version + 1)
+        return dataset
+
+    def _slices(self, book: Rulebook, partition: int, read: Sequence[Read], moved: Moved) -> Iterator[Slice]:
         """Judge the messages, lazily: each slice is committed before the next is made."""
         place = self._places[partition]
         piece = Slice(place)
@@ -155,6 +171,7 @@ class Judge:
                     piece.changes.extend(self._take(book, entry))
                 elif isinstance(entry, Happened):
                     piece.arrived = entry.at
+                    piece.changes.extend(brought(book, moved.get((entry.dataset_id, entry.dataset), ())))
                     start = _first_above(last, entry)
                     for item, matches in self._matches(book, entry, start, partition, now):
                         piece.matches.extend(matches)
@@ -196,16 +213,13 @@ class Judge:
 
     def _judging(self, book: Rulebook, happened: Happened) -> Callable[[Record], Judged | None] | None:
         """Return what judges the records of an event: the rules on the name under which they were written,
-        and those on the name that their dataset has now, for it may have been renamed in between.
+        and those on the names that their dataset has had since.
         """
-        found = book.judging(happened.workspace, happened.dataset)
-        name = self._catalogue.name_of(happened.dataset_id)
-        if name is None or fold(name) == fold(happened.dataset):
-            return found
-        renamed = book.judging(happened.workspace, name)
-        if found is None or renamed is None:
-            return found or renamed
-        return lambda record: joined(found(record), renamed(record))
+        names = (happened.dataset, *self._catalogue.names_since(happened.dataset_id, happened.dataset))
+        judges = [found for name in names if (found := book.judging(happened.workspace, name)) is not None]
+        if len(judges) < 2:
+            return judges[0] if judges else None
+        return lambda record: joined(judge(record) for judge in judges)
 
     async def _commit(self, piece: Slice) -> None:
         before = self._places[piece.place.partition]

@@ -96,11 +96,20 @@ class Floor:
 
     async def rule(self, version: int = 1, **body: Any) -> Rule:
         """Keep a version of a rule and put its message on the partition."""
+        rule = await self.kept_rule(version, **body)
+        await self.announced(rule)
+        return rule
+
+    async def kept_rule(self, version: int = 1, **body: Any) -> Rule:
+        """Keep a version of a rule, of which no partition has word yet."""
         rule = read_rule("w", body, version=version, now=self.clock(), limits=Limits())
-        await on_loop(self.store.write(lambda c: rules.add_version(c, rule)))
+        assert await on_loop(self.store.write(lambda c: rules.add_version(c, rule)))
+        return rule
+
+    async def announced(self, rule: Rule) -> None:
+        """Put the message of a rule's version on the partition."""
         change = RuleChange(rule.workspace, rule.id, rule.version, rule.state, rule.to_json())
         await self.log.append(EVENTS, 0, join([encode(change)]))
-        return rule
 
     async def written(self, *entries: Entry) -> int:
         """Append one envelope and return its offset."""

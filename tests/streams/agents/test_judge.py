@@ -1,7 +1,6 @@
 """Judge over a real log and a real database: each cause raises its alert once, and never too early."""
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,12 +8,9 @@ import pytest
 from rules.envelope import EVENT, Handling, Happened, Origin
 from rules.errors import Later
 from rules.ids import alert_id, canonical_key
-from rules.schema.dataset import Dataset
-from storage import datasets
 from storage.offsets import Token
 from streams.agents.judge import Judge, Slice
 from streams.agents.partition import Lost, Seek
-from streams.awaiting import on_loop
 from streams.positions import committed
 from streams.topics import EVENTS
 from streams.wire import encode, join, read_word
@@ -60,35 +56,6 @@ async def test_what_matches_raises_an_alert_with_the_id_of_its_cause(here: Floor
         for offset, n in ((1, 31), (2, 40))
     ]
     assert here.raised == [{"w"}]
-
-
-async def renamed(here: Floor, dataset: Dataset, name: str) -> None:
-    """Rename a dataset in the store, and put its rule on that name in force; this process's cache is old."""
-    new = replace(dataset, name=name, version=dataset.version + 1)
-    assert await on_loop(here.store.write(lambda c: datasets.rename(c, dataset, new)))
-    await here.rule(**{**HOT, "on": name}, version=2)
-
-
-async def test_what_was_written_before_a_rename_is_judged_by_the_rules_that_went_with_it(here: Floor) -> None:
-    dataset = await here.dataset()
-    await here.rule(**HOT)
-    await here.written(a_write(dataset, [{"id": "before", "n": 31}]))
-    await renamed(here, dataset, "e")
-    await here.written(a_write(dataset, [{"id": "late", "n": 32}]))
-    await (await here.persist()).apply(0, await here.messages())
-    assert [alert.event["id"] for alert in await here.judged()] == ["before", "late"]
-    assert here.catalogue.known("w", "d") is None
-
-
-async def test_what_is_written_under_a_new_name_is_judged_once(here: Floor) -> None:
-    dataset = await here.dataset()
-    await here.rule(**HOT)
-    await renamed(here, dataset, "e")
-    await here.catalogue.renew()
-    moved = await here.catalogue.find("w", "e")
-    await here.written(a_write(moved, [{"id": "a", "n": 31}]), a_write(dataset, [{"id": "b", "n": 32}]))
-    await (await here.persist()).apply(0, await here.messages())
-    assert [(alert.event["id"], alert.rule_version) for alert in await here.judged()] == [("a", 2), ("b", 2)]
 
 
 async def test_events_said_twice_raise_once(here: Floor) -> None:
