@@ -3,11 +3,15 @@
 It answers from memory while the database is down; a name it does not know is asked of the store.
 """
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Final
+from weakref import WeakValueDictionary
 
 from sqlalchemy import Connection
 
+from rules.errors import Later
 from rules.names import fold
 from rules.schema.dataset import Dataset
 from storage import datasets
@@ -17,6 +21,14 @@ from streams.awaiting import on_loop
 
 RETIRED: Final = 1_000
 """Datasets that ended last: no reading from before an end takes as long as so many others."""
+
+PATIENCE: Final = 10.0
+"""Seconds that a change waits for those before it."""
+
+
+def crowded(name: str) -> Later:
+    """Return what is told to whom others are always before."""
+    return Later(f"too many change the dataset {name!r} at once")
 
 
 class Catalogue:
@@ -28,6 +40,27 @@ class Catalogue:
         self._by_id: dict[int, Dataset] = {}
         self._retired: dict[int, None] = {}
         self._revision: int | None = None
+        self._turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
+
+    @asynccontextmanager
+    async def turn(self, workspace: str, name: str) -> AsyncIterator[None]:
+        """Wait for those of this process who came before to change a dataset by what they read of it.
+
+        By compare-and-set alone, of many at once each loses most of its tries. Raises: Later.
+        """
+        place = (fold(workspace), fold(name))
+        lock = self._turns.get(place)
+        if lock is None:
+            lock = self._turns[place] = asyncio.Lock()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await lock.acquire()
+        except TimeoutError:
+            raise crowded(name) from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     def known(self, workspace: str, name: str) -> Dataset | None:
         """Return the dataset from memory, or None where this process does not know it (yet)."""

@@ -11,14 +11,14 @@ from sqlalchemy import Connection
 
 from api.batch.columns import additions_of
 from api.batch.ledger import Ledger
-from rules.errors import DATASET_GONE, DATASET_NOT_FOUND, VERSION_CONFLICT, Problem
+from rules.errors import DATASET_GONE, DATASET_NOT_FOUND, Problem
 from rules.job import Source
 from rules.names import fold
 from rules.schema.dataset import Dataset
 from rules.schema.declare import on_demand
 from rules.schema.evolve import evolve
 from storage import datasets
-from streams.catalogue import Catalogue
+from streams.catalogue import Catalogue, crowded
 
 TRIES: Final = 20
 
@@ -68,8 +68,12 @@ class Landing:
     async def grow(self, number: int, kept: list[tuple[str, str, bool]], now: int) -> None:
         """Give the dataset the columns that a CSV's cells ask for, of the types that fit all of them.
 
-        `now` is in ns. Raises: Problem(dataset_gone, dataset_not_found, version_conflict), Later.
+        `now` is in ns. Raises: Problem(dataset_gone, dataset_not_found), Later.
         """
+        async with self._catalogue.turn(self._ledger.job.workspace, self._source(number).dataset):
+            await self._grow(number, kept, now)
+
+    async def _grow(self, number: int, kept: list[tuple[str, str, bool]], now: int) -> None:
         workspace, source = self._ledger.job.workspace, self._source(number)
         for _ in range(TRIES):
             old = await self.find(number)
@@ -88,7 +92,7 @@ class Landing:
                 self.fix(number, changed)
                 return
             await self._catalogue.reload(workspace, old.name)
-        raise Problem(VERSION_CONFLICT, f"The dataset {source.name!r} changes too often; try again.")
+        raise crowded(source.name)
 
     def _source(self, number: int) -> Source:
         return self._ledger.job.definition.sources[number]

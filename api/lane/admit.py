@@ -46,11 +46,12 @@ from rules.schema.fitting import fit
 from rules.schema.values import fault_in, pointer, shown
 from storage import datasets
 from storage.latest import Latest
-from streams.catalogue import Catalogue
+from streams.catalogue import Catalogue, crowded
 from streams.topics import dataset_partition, partitions_of
 from streams.wire import encode_record
 
 TRIES: Final = 20
+"""How often an admission may lose a race: to other processes, for those of one take turns."""
 
 SURE: Final = 900 * KB
 """Bytes of JSON that surely fit a message of the log: what is longest there is a number's nine for four."""
@@ -99,7 +100,7 @@ class Admission:
         """Return what may be written of a draft.
 
         The catalogue is changed for it only if `grow`, and not where an atomic write is refused.
-        Raises: Problem(dataset_not_found, bad_name, store_unavailable, version_conflict).
+        Raises: Problem(dataset_not_found, bad_name, store_unavailable).
         """
         large: list[Refusal] = []
         if draft.size > self._certain and draft.points is None:
@@ -113,25 +114,29 @@ class Admission:
         )
 
     async def _admit(self, workspace: str, draft: Draft, options: Options, grow: bool) -> Admitted:
-        points = draft.points
         try:
             if not options.persist:
                 return await self._publish_only(workspace, draft)
-            for _ in range(TRIES):
-                dataset = await self._find(workspace, draft.dataset, made=points is not None)
-                if points is not None:
-                    if of_another(dataset, points):
-                        draft = structs.replace(draft, dataset=points.apart)
-                        continue
-                    admitted = await self._points(workspace, dataset, draft, points, options, grow)
-                else:
-                    admitted = await self._against(workspace, dataset, draft, options, grow)
-                if admitted is not None:
-                    return admitted
-                await self._catalogue.reload(workspace, draft.dataset)
+            async with self._catalogue.turn(workspace, draft.dataset):
+                return await self._compared_and_set(workspace, draft, options, grow)
         except Later as error:
             raise Problem(STORE_UNAVAILABLE, f"The catalogue can't be asked now: {error.shown}.") from error
-        raise Problem(VERSION_CONFLICT, f"The dataset {draft.dataset!r} changes too often; try again.")
+
+    async def _compared_and_set(self, workspace: str, draft: Draft, options: Options, grow: bool) -> Admitted:
+        points = draft.points
+        for _ in range(TRIES):
+            dataset = await self._find(workspace, draft.dataset, made=points is not None)
+            if points is not None:
+                if of_another(dataset, points):
+                    draft = structs.replace(draft, dataset=points.apart)
+                    continue
+                admitted = await self._points(workspace, dataset, draft, points, options, grow)
+            else:
+                admitted = await self._against(workspace, dataset, draft, options, grow)
+            if admitted is not None:
+                return admitted
+            await self._catalogue.reload(workspace, draft.dataset)
+        raise crowded(draft.dataset)
 
     async def _against(
         self, workspace: str, dataset: Dataset | None, draft: Draft, options: Options, grow: bool
