@@ -30,6 +30,7 @@ class Engines:
         self.data.chmod(0o755)  # PostgreSQL's user must be able to pass
         self.kafka = Kafka(self.data)
         self.postgres = Postgres(self.data)
+        self.cluster = self.data / "postgres"
 
     def up(self) -> dict[str, str]:
         """Start what does not run, and return the settings that name both."""
@@ -71,7 +72,7 @@ class Field:
 
     def __init__(self, engines: Engines, env: Mapping[str, str], apis: int, workers: int) -> None:
         self.engines = engines
-        self._env = env
+        self.env = env
         self.apis = [process("api", env) for _ in range(apis)]
         self.workers = [process("work", env) for _ in range(workers)]
         self.door = Door(self.apis, self.apis[0].data)
@@ -84,7 +85,7 @@ class Field:
 
     def another_worker(self) -> Broker:
         """Start one more worker."""
-        worker = process("work", self._env)
+        worker = process("work", self.env)
         self.workers.append(worker)
         return worker.start()
 
@@ -120,11 +121,11 @@ class Field:
 
 
 @contextmanager
-def field(engines: Engines, apis: int = 2, workers: int = 2) -> Iterator[Field]:
-    """Run processes on a fresh database and a fresh log."""
+def field(engines: Engines, apis: int = 2, workers: int = 2, space: str = "pg_default") -> Iterator[Field]:
+    """Run processes on a fresh database, in a tablespace, and a fresh log."""
     env = engines.up()
     name = f"crash_{secrets.token_hex(4)}"
-    run(env["SLUICE_DATABASE"], f"CREATE DATABASE {name}")
+    run(env["SLUICE_DATABASE"], f"CREATE DATABASE {name} TABLESPACE {space}")
     address = named(env["SLUICE_DATABASE"], name)
     own = {"SLUICE_DATABASE": address, "SLUICE_KAFKA_PREFIX": name}
     here = Field(engines, {**SETTINGS, **QUICK, **env, **own}, apis, workers)
