@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
@@ -125,11 +126,22 @@ async def _taken(
     return await on_loop(store.write(body))
 
 
-async def committed(future: "Future[T]") -> T:
-    """Await a transaction of a partition; say what the task must do where it was not ours to write."""
+async def committed(future: "Future[T]", counted: Callable[[T], object] | None = None) -> T:
+    """Await a transaction of a partition; say what the task must do where it was not ours to write.
+
+    `counted` is told the result of what was committed, on whatever thread, before this returns: also where
+    nobody awaits it any more, for the partition was given away in the middle of the commit.
+    """
+    if counted is not None:
+        future.add_done_callback(partial(_counted, counted))
     try:
         return await on_loop(future)
     except NotHere as elsewhere:
         raise Seek(elsewhere.next) from elsewhere
     except NotOurs as lost:
         raise Lost from lost
+
+
+def _counted(counted: Callable[[T], object], done: "Future[T]") -> None:
+    if not done.cancelled() and done.exception() is None:
+        counted(done.result())

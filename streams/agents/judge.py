@@ -10,7 +10,7 @@ import logging
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
 from sqlalchemy import Connection
@@ -235,15 +235,17 @@ class Judge:
             offsets.advance(c, piece.place)
             return told
 
-        told = await committed(self._store.write(transaction))
+        told = await committed(self._store.write(transaction), partial(self._count, piece))
         self._places[before.partition] = piece.place
-        self._meter.count("events_judged_total", piece.events)
         if piece.arrived:
             self._meter.time("judge_lag_seconds", max(0, self._setting.clock() - piece.arrived) / 1e9)
         if told:
-            for one in told:
-                self._meter.count("alerts_total", severity=one.alert.severity)
             self._raised({fold(one.alert.workspace) for one in told})
+
+    def _count(self, piece: Slice, told: Sequence[Notification]) -> None:
+        self._meter.count("events_judged_total", piece.events)
+        for one in told:
+            self._meter.count("alerts_total", severity=one.alert.severity)
 
 
 def _told(read: Sequence[Read]) -> Iterator[Happened]:

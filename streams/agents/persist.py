@@ -95,7 +95,8 @@ class Persist:
             await self._append(partition, first, made)
             outcomes = [outcome(work) for work in made.works if not work.repeated]
             try:
-                await self._commit(partition, first, writing(made, outcomes, after, self._setting))
+                body = writing(made, outcomes, after, self._setting)
+                await self._commit(partition, first, body, partial(self._count, made))
             except Mismatch:
                 continue
             except Never:
@@ -104,7 +105,6 @@ class Persist:
                     raise
                 unfit = {**unfit, **found}
                 continue
-            self._count(made)
             return outcomes
         raise Later("the store and the fold disagree; somebody else changes the dataset's table")
 
@@ -200,7 +200,11 @@ class Persist:
         return outcome
 
     async def _commit(
-        self, partition: int, first: int, body: Callable[[Connection, Place], tuple[Place, T]]
+        self,
+        partition: int,
+        first: int,
+        body: Callable[[Connection, Place], tuple[Place, T]],
+        counted: Callable[[], object] = lambda: None,
     ) -> T:
         place = self._places[partition]
 
@@ -210,7 +214,7 @@ class Persist:
             return after, result
 
         try:
-            after, result = await committed(self._store.write(transaction))
+            after, result = await committed(self._store.write(transaction), lambda _: counted())
         except Seek:
             await self.claim(partition)
             raise

@@ -171,8 +171,8 @@ async def test_a_slice_whose_commit_was_not_heard_of_is_judged_no_second_time(
     await persist.apply(0, await here.messages())
     judge, messages = await here.judge(), await here.messages(EVENTS, 1)
 
-    async def unheard(future: Any) -> None:
-        await committed(future)
+    async def unheard(*given: Any) -> None:
+        await committed(*given)
         raise Later("the connection was lost after the commit")
 
     with monkeypatch.context() as patched, pytest.raises(Later):
