@@ -8,7 +8,9 @@ from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import QueuePool
 
-WRITE: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+WRITE: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
+"""Not READ WRITE: that would overrule an operator who has made the database read-only."""
+
 READ: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 LOCK_MS: Final = 1_000

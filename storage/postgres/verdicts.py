@@ -32,6 +32,9 @@ _GONE: Final = ("42703", "42P01")
 
 _NO_STATEMENT: Final = "26000"
 _IDLE_TOO_LONG: Final = "25P03"
+_READ_ONLY: Final = "25006"
+"""Its operator has made the database read-only, or it is a standby that is not promoted yet."""
+
 _LATER_CLASSES: Final = frozenset({"08", "40", "53", "57", "58"})
 _NEVER: Final[dict[str, Code]] = {
     "22001": RECORD_TOO_LARGE,
@@ -86,7 +89,7 @@ def _verdict(error: DBAPIError | psycopg.Error) -> Later | Never | None:
         return Contended(said)
     if state in (_NO_STATEMENT, _UNSUPPORTED):
         return Stale(said)
-    if state[:2] in _LATER_CLASSES or state == _IDLE_TOO_LONG:
+    if state[:2] in _LATER_CLASSES or state in (_IDLE_TOO_LONG, _READ_ONLY):
         return Later(said)
     if state[:2] == "22" or state in _NEVER:
         return Never(_NEVER.get(state, WRONG_TYPE), said)

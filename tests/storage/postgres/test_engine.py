@@ -253,3 +253,21 @@ def test_a_database_that_can_not_hold_every_text_is_refused_with_a_sentence() ->
             assert isinstance(store.write(migrate).exception(DEADLINE), DatabaseError)
     finally:
         run(server, "DROP DATABASE sluice_latin WITH (FORCE)")
+
+
+def test_a_database_that_was_made_read_only_is_read_and_written_later(url: str, store: PostgresStore) -> None:
+    make = "CREATE TABLE t (n bigint)"
+    add = "INSERT INTO t VALUES (1)"
+    store.write(lambda c: c.exec_driver_sql(make)).result(DEADLINE)
+    name = url.rpartition("/")[2]
+    away = named(need_server(), "postgres")
+    run(away, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    run(url, KILL_ALL)
+    for _ in range(10):
+        assert isinstance(store.write(lambda c: c.exec_driver_sql(add)).exception(DEADLINE), Later)
+        assert store.read(one).result(DEADLINE) == 1
+    run(away, f"ALTER DATABASE {name} RESET default_transaction_read_only")
+    run(url, KILL_ALL)
+    store.write(lambda c: c.exec_driver_sql(add)).result(DEADLINE)
+    count = store.read(lambda c: c.exec_driver_sql("SELECT count(*) FROM t").scalar_one()).result(DEADLINE)
+    assert count == 1

@@ -23,7 +23,7 @@ def raised(code: str) -> str:
     "code",
     [
         *("08006", "40001", "40P01", "53100", "53200", "53300"),
-        *("55P03", "57014", "57P01", "57P03", "58030", "25P03"),
+        *("55P03", "57014", "57P01", "57P03", "58030", "25P03", "25006"),
     ],
 )
 def test_what_passes_by_itself_is_later(store: PostgresStore, code: str) -> None:
