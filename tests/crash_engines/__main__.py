@@ -12,6 +12,7 @@ from tests.crash.seed import SEED
 from tests.crash_engines.test_bad_days import AWAY, REBALANCES, SLEEPERS
 from tests.crash_engines.test_killed import KINDS
 from tests.crash_engines.test_nights import NIGHTS
+from tests.crash_engines.test_unwritable import FULL, READ_ONLY
 from tests.stage.process import HOUSE
 
 
@@ -26,7 +27,9 @@ def main() -> int:
         command = (sys.executable, "-m", "pytest", "-s", "tests/crash_engines", *sys.argv[1:])
         status = subprocess.run(command, cwd=HOUSE, env={**os.environ, **own}, check=False).returncode
         lines = list(read(report))
-    print_table(lines, (*KINDS, REBALANCES, SLEEPERS, AWAY, NIGHTS), time.monotonic() - begin)
+    print_table(
+        lines, (*KINDS, REBALANCES, SLEEPERS, AWAY, NIGHTS, READ_ONLY, FULL), time.monotonic() - begin
+    )
     if status:
         print(f"Something was lost, doubled or not reached; CRASH_SEED={SEED} make crash-engines replays it.")
     return status

@@ -38,9 +38,11 @@ class FieldRig(Rig):
 
 
 @asynccontextmanager
-async def rigged(engines: Engines, seed: str, apis: int = 2, workers: int = 2) -> AsyncIterator[FieldRig]:
-    """Run processes with everything around them."""
-    with field(engines, apis, workers) as here, Collector() as collector:
+async def rigged(
+    engines: Engines, seed: str, apis: int = 2, workers: int = 2, space: str = "pg_default"
+) -> AsyncIterator[FieldRig]:
+    """Run processes with everything around them, their database in this tablespace."""
+    with field(engines, apis, workers, space) as here, Collector() as collector:
         async with loading(cast(Any, here.door), seed) as load:
             load.all_sure = load.account.may_be_late = True
             rig = FieldRig(here, collector, load, random.Random(seed))
