@@ -3,7 +3,18 @@
 from collections.abc import Collection, Iterable
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import BigInteger, Connection, Index, Select, delete, func, select, tuple_, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Index,
+    Select,
+    bindparam,
+    delete,
+    func,
+    select,
+    tuple_,
+    update,
+)
 from sqlmodel import Field, SQLModel
 
 from rules.alerting.delivery import RETRY_SECONDS, longest_wait
@@ -92,7 +103,22 @@ class Hold(NamedTuple):
     until: int
 
 
+class _Known(NamedTuple):
+    """How a delivery stands."""
+
+    attempt: int
+    state: str
+    due_at: int | None
+
+
 _FREE: Final = {"owner": None, "held_until": None}
+_SETTLE: Final = (
+    update(DELIVERY)
+    .where((DELIVERY.c.notification_id == bindparam("of")) & (DELIVERY.c.subscription_id == bindparam("to")))
+    .values(
+        attempt=bindparam("now_attempt"), state=bindparam("now_state"), due_at=bindparam("now_due"), **_FREE
+    )
+)
 
 
 def due(connection: Connection, now: int, limit: int, busy: Collection[str]) -> list[Owed]:
@@ -169,22 +195,38 @@ def recall(connection: Connection, now: int) -> int:
 
 
 def settle(connection: Connection, tried: Iterable[Tried]) -> None:
-    """Keep how attempts ended; twice is once."""
-    for one in tried:
-        where = (DELIVERY.c.notification_id == one.notification_id) & (
-            DELIVERY.c.subscription_id == one.subscription_id
-        )
-        new = where & (DELIVERY.c.attempt < one.attempt)
+    """Keep how attempts ended; twice is once. However many they are, three statements do."""
+    given = list(tried)
+    there = _locked(connection, {(one.notification_id, one.subscription_id) for one in given})
+    changes: list[dict[str, Any]] = []
+    attempts: list[dict[str, Any]] = []
+    for one in given:
+        key = one.notification_id, one.subscription_id
+        known = there.get(key)
+        if known is None or known.attempt >= one.attempt:
+            continue
         # asked to be delivered again after this attempt began: it stays due
-        asked = new & (DELIVERY.c.state == AGAIN) & (DELIVERY.c.due_at > one.at)
-        again = connection.execute(
-            update(DELIVERY).where(asked).values(attempt=one.attempt, state="due", **_FREE)
+        asked = known.state == AGAIN and known.due_at is not None and known.due_at > one.at
+        state, due_at = ("due", known.due_at) if asked else (one.state, one.next_at)
+        there[key] = _Known(one.attempt, state, due_at)
+        changes.append(
+            {"of": key[0], "to": key[1], "now_attempt": one.attempt, "now_state": state, "now_due": due_at}
         )
-        values = {"due_at": one.next_at, "attempt": one.attempt, "state": one.state, **_FREE}
-        changed = connection.execute(update(DELIVERY).where(new).values(values))
-        if again.rowcount or changed.rowcount:
-            row = {name: value for name, value in one._asdict().items() if name != "state"}
-            connection.execute(upsert(connection, ATTEMPT).values(row).on_conflict_do_nothing())
+        attempts.append({name: value for name, value in one._asdict().items() if name != "state"})
+    if changes:
+        connection.execute(_SETTLE, changes)
+        connection.execute(upsert(connection, ATTEMPT).on_conflict_do_nothing(), attempts)
+
+
+def _locked(connection: Connection, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], _Known]:
+    """Return deliveries as they stand, by (notification, subscription), locked for this transaction."""
+    mine = tuple_(DELIVERY.c.notification_id, DELIVERY.c.subscription_id)
+    query = (
+        select(*mine.clauses, DELIVERY.c.attempt, DELIVERY.c.state, DELIVERY.c.due_at)
+        .where(mine.in_(sorted(keys)))
+        .with_for_update()
+    )
+    return {(row[0], row[1]): _Known(row.attempt, row.state, row.due_at) for row in connection.execute(query)}
 
 
 def again(connection: Connection, notification_id: str, subscription_id: str, now: int) -> bool:
