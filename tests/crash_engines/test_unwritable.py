@@ -12,6 +12,7 @@ from tests.crash_engines.rig import FieldRig, rigged
 from tests.crash_engines.unwritable import SPACE, filled, read_only, small_disk
 from tests.engines.quartet import TOKEN, ask, metric
 from tests.stage.patience import eventually
+from tests.stage.process import Broker
 from tests.stage.stored import stored
 
 READ_ONLY, FULL = "PostgreSQL read-only", "PostgreSQL out of disk"
@@ -26,8 +27,13 @@ async def test_a_read_only_database_refuses_or_delays_writes_and_all_goes_on_alo
         with read_only(rig.field):
             taken = await asyncio.to_thread(answers, rig.field)
             await until_retried(rig.field)
+            again = rig.field.workers[0]
+            again.kill()
+            again.start(wait=False)
+            await asyncio.to_thread(again.says, "The start waits", DEADLINE)
             await asyncio.sleep(UNWRITABLE)
-            await asyncio.to_thread(alive, rig.field)
+            for one in (*rig.field.apis, rig.field.workers[1]):
+                await asyncio.to_thread(alive, one)
         await recovered(rig, READ_ONLY)
         there = sorted(row["n"] for row in stored(rig.broker.data, "other", "d"))
         assert there == [0, *taken], "what was taken meanwhile is stored, once"
@@ -40,7 +46,8 @@ async def test_a_disk_that_is_full_delays_writes_and_all_goes_on_alone(engines: 
             with filled(disk):
                 await until_retried(rig.field)
                 await asyncio.sleep(UNWRITABLE)
-                await asyncio.to_thread(alive, rig.field)
+                for one in rig.field.everybody:
+                    await asyncio.to_thread(alive, one)
             assert any("o space left" in worker.logs for worker in rig.field.workers)
             await recovered(rig, FULL)
 
@@ -69,17 +76,16 @@ async def recovered(rig: FieldRig, what: str) -> None:
     seconds = await rig.until_more(100)
     for one in rig.field.everybody:
         await asyncio.to_thread(one.until_ready)
+        await asyncio.to_thread(alive, one)
     found = await rig.audit()
     said(what, f"{UNWRITABLE:g} s", rig.load.account, found, seconds, 0)
-    alive(rig.field)
 
 
-def alive(field: Field) -> None:
-    """Check that every process works on, and that nothing in it has stopped for good."""
-    for one in field.everybody:
-        assert ask(one, "GET", "/health")[1]["status"] == "pass"
-        for word in ("partition_stopped", "task_died", "request_failed"):
-            assert f'"action": "{word}"' not in one.logs, word
+def alive(one: Broker) -> None:
+    """Check that a process works on, and that nothing in it has stopped for good."""
+    assert ask(one, "GET", "/health")[1]["status"] == "pass"
+    for word in ("partition_stopped", "task_died", "request_failed"):
+        assert f'"action": "{word}"' not in one.logs, word
 
 
 def answers(field: Field) -> list[int]:
@@ -90,7 +96,7 @@ def answers(field: Field) -> list[int]:
     assert waited[0] == 504 and waited[2]["writeId"]
     published = sent(api, "POST", "/v1/record/other/d?persist=false", [{"n": 3}])
     assert published[0] == 202
-    refused = (
+    refused: tuple[tuple[str, str, Any, dict[str, str]], ...] = (
         ("POST", "/v1/record/other/d", [{"n": 4}], {"Idempotency-Key": "k"}),
         ("POST", "/v1/write/other/d", [{"n": 5}], {"Idempotency-Key": "l"}),
         ("POST", "/v1/record/other/unheard_of", [{"n": 6}], {}),
@@ -112,7 +118,7 @@ def answers(field: Field) -> list[int]:
     return [1, 2, *later]
 
 
-def sent(api: Any, method: str, path: str, body: Any = None, **more: str) -> tuple[int, Any, Any]:
+def sent(api: Broker, method: str, path: str, body: Any = None, **more: str) -> tuple[int, Any, Any]:
     """Send a request; return its status, headers and body."""
     connection = HTTPConnection("127.0.0.1", api.port, timeout=60)
     try:
