@@ -113,7 +113,8 @@ def build(services: Services, lane_parts: LaneParts, vitals: Vitals, origins: tu
 
 
 def _rest(services: Services, vitals: Vitals) -> FastAPI:
-    app = FastAPI(title="Sluice", openapi_url=None, docs_url=None, redoc_url=None)
+    # a redirect to the path without its last slash would carry a token in the query string, and over http
+    app = FastAPI(title="Sluice", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.services, app.state.vitals = services, vitals
     app.include_router(health.router)
     for module in ROUTERS:

@@ -22,6 +22,9 @@ from rules.limits import Limits
 CONTAINERS: Final = 2_000_000
 """Objects and arrays that one body may hold; brackets in texts count too."""
 
+BOM: Final = b"\xef\xbb\xbf"
+"""A byte order mark, with which some writers of files begin them; it says nothing."""
+
 _DIGITS_AS_ZERO: Final = bytes(0x30 if 0x30 <= byte <= 0x39 else byte for byte in range(256))
 _LONG: Final = b"0" * 16
 _BYTE: Final = re.compile(r"\(byte (\d+)\)")
@@ -58,7 +61,7 @@ def decode(body: bytes, content_type: bytes | None, limits: Limits) -> Decoded:
     kind = b"" if content_type is None else content_type.partition(b";")[0].strip().lower()
     plain = is_plain(body)
     if kind in _NDJSON:
-        return _lines(body, plain, limits)
+        return _lines(body.removeprefix(BOM), plain, limits)
     if kind not in _TRIED and kind != b"application/json" and not kind.endswith(b"+json"):
         shown = kind[:60].decode("latin-1")
         raise Problem(
@@ -88,6 +91,7 @@ def parse_json(body: bytes) -> Any:
     holds more objects and arrays than memory could be spared for.
     """
     _check_containers(body)
+    body = body.removeprefix(BOM)
     try:
         return _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -10,12 +10,12 @@ from api.decode.blocks import Blocks, BrokenError, Place
 from api.decode.delimited import Header, Rows, read_header
 from api.decode.elements import Elements
 from api.decode.lines import Lines
+from api.decode.records import BOM
 from rules.limits import Limits
 
 HEAD: Final = 1024 * 1024
 """Bytes of the beginning that are looked at: the header row of a CSV has to end in them."""
 
-_BOM: Final = b"\xef\xbb\xbf"
 _NEXT_OBJECT: Final = re.compile(rb"\n\{")
 
 _decode = msgspec.json.Decoder().decode
@@ -37,7 +37,7 @@ def sniff(head: bytes, limits: Limits) -> Form:
     `[` begins a JSON array; `{` JSON lines, or one object over several lines; anything else is CSV.
     Raises: BrokenError where it is empty, or the header of a CSV can't be one.
     """
-    begin = len(_BOM) if head.startswith(_BOM) else 0
+    begin = len(BOM) if head.startswith(BOM) else 0
     text = head[begin:].lstrip(b" \t\r\n")
     place = Place(begin)
     if not text:

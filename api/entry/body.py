@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 from api.entry.answer import Receive
 from api.entry.inflating import Inflating
 from api.entry.inflight import Held
-from rules.errors import BAD_REQUEST, BODY_TOO_LARGE, Problem
+from rules.errors import BAD_REQUEST, BODY_TOO_LARGE, UNSUPPORTED_TYPE, Problem
 
 _SILENCE: Final = 30.0
 _GRACE: Final = 30.0
@@ -127,6 +127,18 @@ class _Late:
     def cancel(self) -> None:
         self.fired = True
         self._task.cancel()
+
+
+def no_form(headers: Mapping[bytes, bytes]) -> None:
+    """Let a body pass that is no form: its parts' heads would be read as records.
+
+    Raises: Problem(unsupported_type).
+    """
+    if headers.get(b"content-type", b"").strip().lower().startswith(b"multipart/"):
+        raise Problem(
+            UNSUPPORTED_TYPE,
+            "A form with files is not taken; send the file itself as the body (curl --data-binary @file).",
+        )
 
 
 def _decompress(body: bytes, encoding: bytes, held: Held, most: int) -> bytes:

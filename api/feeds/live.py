@@ -33,13 +33,14 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(slots=True, eq=False)
 class Listener:
-    """One reader. It holds 1 MB at the most; past it `lost` is set and the stream ends."""
+    """One reader. It holds 1 MB at the most; past it `lost` is set and the stream ends, as at the stop."""
 
     workspace: str
     dataset: str | None
     waiting: deque[bytes] = field(default_factory=deque)
     held: int = 0
     lost: bool = False
+    stopped: bool = False
     woken: asyncio.Event = field(default_factory=asyncio.Event)
 
     def offer(self, event: bytes) -> None:
@@ -94,7 +95,7 @@ class LiveEvents:
     def close(self) -> None:
         """Follow no more; readers that are still there are let go."""
         for listener in self._listeners:
-            listener.lost = True
+            listener.stopped = True
             listener.woken.set()
         while self._unwatch:
             self._unwatch.pop()()

@@ -1,7 +1,7 @@
 """What InfluxDB's clients ask besides writing: is it there, which buckets, and please make a database."""
 
 import re
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request, Response
@@ -20,9 +20,13 @@ router = APIRouter(tags=["influxdb"])
 
 _CREATE: Final = re.compile(r'\s*CREATE\s+DATABASE\s+(?:"(?:[^"\\]|\\.)+"|[^\s;"]+)[^;]*;?\s*', re.IGNORECASE)
 _MADE: Final = {"results": [{"statement_id": 0}]}
-_BUCKET: Final = {"id": "0f3c2d1e4b5a6978", "name": "telegraf", "orgID": "8a7b6c5d4e3f2a1b"}
+_KEPT: Final[dict[str, Any]] = {"type": "user", "retentionRules": []}
+"""What clients demand of a bucket besides: somebody made it, and what is in it is kept."""
+
+_BUCKET: Final = {"id": "0f3c2d1e4b5a6978", "name": "telegraf", "orgID": "8a7b6c5d4e3f2a1b", **_KEPT}
 _ORG: Final = {"id": "8a7b6c5d4e3f2a1b", "name": "acme"}
 _PAGE: Final = 1_000
+MOST_SKIPPED: Final = 1_000_000
 
 
 _V2: Final = own_refusals(
@@ -42,8 +46,16 @@ async def ping() -> Response:
     openapi_extra=extra(
         query("org", "The organization, which is the workspace; or `orgID`."),
         query("name", "Only the bucket of this name."),
+        query("limit", "How many.", "integer", minimum=1, maximum=_PAGE, default=_PAGE),
+        query("offset", "How many are left out before.", "integer", minimum=0, default=0),
+        query("after", "The id of the bucket behind which the list begins; instead of `offset`."),
     ),
-    responses=answers(200, "The buckets that were written to.", {"buckets": [_BUCKET]}) | _V2,
+    responses=answers(
+        200,
+        "The buckets that were written to.",
+        {"links": {"self": "/api/v2/buckets?limit=1000&offset=0"}, "buckets": [_BUCKET]},
+    )
+    | _V2,
 )
 async def buckets(request: Request) -> Response:
     """List the buckets of an organization: those that points were written to."""
@@ -54,7 +66,8 @@ async def buckets(request: Request) -> Response:
         workspace = organization_asked(params, token, lambda: _names(known)) if wanted else token.workspace
         if token.workspace is not None or workspace is not None:
             services_of(request).gate.allow(token, "read", workspace)
-        name = params.text("name")
+        name, after = params.text("name"), params.text("after")
+        begin, most = params.whole("offset", 0, 0, MOST_SKIPPED), params.whole("limit", _PAGE, 1, _PAGE)
         found = sorted(
             {
                 (dataset.workspace, dataset.labels["bucket"])
@@ -66,11 +79,16 @@ async def buckets(request: Request) -> Response:
         )
     except Problem as problem:
         return _refused(problem)
+    ids = [identifier(bucket, "bucket") for _, bucket in found]
+    begin = ids.index(after) + 1 if after in ids else begin
     shown = [
-        {"id": identifier(bucket, "bucket"), "name": bucket, "orgID": identifier(org)}
-        for org, bucket in found
+        {"id": identifier(bucket, "bucket"), "name": bucket, "orgID": identifier(org), **_KEPT}
+        for org, bucket in found[begin : begin + most]
     ]
-    return _response(Answer(200, encode({"buckets": shown[:_PAGE]}), HEADERS))
+    links = {"self": _page(begin, most)}
+    if begin + most < len(found):
+        links["next"] = _page(begin + most, most)
+    return _response(Answer(200, encode({"links": links, "buckets": shown}), HEADERS))
 
 
 @router.get(
@@ -120,6 +138,10 @@ async def statement(request: Request) -> Response:
         known = error if isinstance(error, Problem) else Problem(BAD_PARAMETER, "the form can't be read")
         return _response(v1_answer(known.code.status, known.detail, ()))
     return _response(Answer(200, encode(_MADE), HEADERS))
+
+
+def _page(offset: int, limit: int) -> str:
+    return f"/api/v2/buckets?limit={limit}&offset={offset}"
 
 
 def _caller(request: Request, *, v1: bool = False) -> Token:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 
 from api.batch.loads import Wanted
 from api.batch.upload import CHUNK, Upload, take
-from api.decode.records import words_of
+from api.decode.records import BOM, words_of
 from api.described import IDEMPOTENCY_KEY, Words, answers, extra
 from api.entry.body import receive_body
 from api.entry.caller import asked, identified, params_of, services_of
@@ -145,6 +145,7 @@ def _expected(headers: Mapping[bytes, bytes], limits: Limits) -> int:
 
 def _read(body: bytes, *, older: bool) -> Sequence[Posted]:
     """Return the members of a body. Raises: Problem(bad_json, bad_request)."""
+    body = body.removeprefix(BOM)
     try:
         posted = _several(body) if older else [_one(body)]
     except msgspec.ValidationError as error:

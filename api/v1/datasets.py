@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from api.batch.sample import sample
 from api.described import TIMEOUT, answers, extra, json_body, query
+from api.entry.body import no_form
 from api.entry.caller import body_of, caller, json_of, params_of, services_of
 from api.lane.barrier import end
 from api.services import Services
@@ -235,6 +236,7 @@ async def generate(request: Request, workspace: str) -> Response:
     The body is one of a write or of a load: JSON, JSON lines or CSV, told from the content.
     """
     caller(request, "write", workspace)
+    no_form(dict(request.scope["headers"]))
     params = params_of(request)
     taken = sample(await body_of(request, workspace), SAMPLE, services_of(request).limits)
     told: dict[str, Any] = {"schema": schema_of(taken.types), "keyCandidates": key_candidates(taken.records)}

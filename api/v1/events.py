@@ -54,6 +54,9 @@ async def _events(request: Request, services: Services, listener: Listener) -> A
                 yield comment("still here")
             if not still_may(request, "read", listener.workspace, listener.dataset):
                 return
+            if listener.stopped:
+                yield comment("the broker is stopping; connect again")
+                return
             if listener.lost:
                 yield comment("too slow: events were left out; connect again")
                 return

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from api.batch.loads import Wanted
 from api.batch.report import url_of
 from api.described import IDEMPOTENCY_KEY, answers, extra, query
+from api.entry.body import no_form
 from api.entry.caller import asked, caller, params_of, services_of
 from api.entry.params import Params
 from api.lane.once import keyed
@@ -98,6 +99,7 @@ async def load(request: Request, workspace: str, dataset: str) -> Response:
         await _must_exist(services, workspace, dataset)
     loads = services.loads
     headers = dict(request.scope["headers"])
+    no_form(headers)
     with loads.quota.counting(token.id, headers) as counted:
         await loads.room(workspace)
         async with loads.uploads.begin(workspace) as upload:

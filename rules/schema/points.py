@@ -15,6 +15,14 @@ TIME: Final = "time"
 _JOINED: Final = 8_192
 _SMALL: Final = 256
 
+SPARE: Final = 4
+"""Cells that a table of several may have for each value in it, and `LEAST` cells whatever it holds.
+
+Points that each have a field of their own would make a table as wide as it is long.
+"""
+
+LEAST: Final = 4_096
+
 
 class Shape(NamedTuple):
     """What points have in common: measurement, keys in the order they came, the fields' types.
@@ -55,7 +63,7 @@ def records_of(names: Sequence[str], columns: Sequence[Sequence[Any]]) -> list[R
 
 
 def joined(tables: Iterable[Table]) -> Iterator[Table]:
-    """Yield tables in the order of their lines; those whose lines lie between each other's become one.
+    """Yield tables in the order of their lines; those whose lines lie between each other's are put together.
 
     Of two points with the same time and tags the later one counts, so they must not change places. Tables
     that follow each other become one where that makes no large one.
@@ -65,27 +73,49 @@ def joined(tables: Iterable[Table]) -> Iterator[Table]:
     for table in tables:
         most = _JOINED if group and table.names == group[0].names else _SMALL
         if group and table.lines[0] > last and rows + len(table.lines) > most:
-            yield _one(group)
+            yield from _together(group)
             group, rows = [], 0
         last = max(last, table.lines[-1]) if group else table.lines[-1]
         rows += len(table.lines)
         group.append(table)
     if group:
-        yield _one(group)
+        yield from _together(group)
 
 
-def _one(group: list[Table]) -> Table:
+_Rows = list[tuple[int, int]]
+"""Rows of a group by (table, place in it)."""
+
+
+def _together(group: list[Table]) -> Iterator[Table]:
+    """Yield the points of a group in the order of their lines, in tables that are mostly full."""
     if len(group) == 1:
-        return group[0]
-    names = list(dict.fromkeys(name for table in group for name in table.names if name != TIME))
-    lines = [line for table in group for line in table.lines]
-    order = sorted(range(len(lines)), key=lines.__getitem__)
-    columns = [_column(name, group, order) for name in (*names, TIME)]
-    return Table([*names, TIME], columns, [lines[i] for i in order])
+        yield group[0]
+        return
+    places = [(line, t, row) for t, table in enumerate(group) for row, line in enumerate(table.lines)]
+    run: _Rows = []
+    there: set[int] = set()
+    names: dict[str, None] = {}
+    values = 0
+    for _, t, row in sorted(places):
+        mine = group[t].names
+        more = len(mine) if t in there else len(names.keys() | mine)
+        if run and (len(run) + 1) * max(len(names), more) > max(LEAST, SPARE * (values + len(mine))):
+            yield _one(group, run, names)
+            run, there, names, values = [], set(), {}, 0
+        if t not in there:
+            there.add(t)
+            names |= dict.fromkeys(mine)
+        run.append((t, row))
+        values += len(mine)
+    yield _one(group, run, names)
 
 
-def _column(name: str, group: list[Table], order: list[int]) -> list[Any]:
-    values: list[Any] = []
-    for table in group:
-        values += table.columns[table.names.index(name)] if name in table.names else [None] * len(table.lines)
-    return [values[i] for i in order]
+def _one(group: list[Table], run: _Rows, names: Iterable[str]) -> Table:
+    held = {t: dict(zip(group[t].names, group[t].columns, strict=True)) for t, _ in run}
+    ordered = [*(name for name in names if name != TIME), TIME]
+    columns = [_column([held[t].get(name) for t, _ in run], run) for name in ordered]
+    return Table(ordered, columns, [group[t].lines[row] for t, row in run])
+
+
+def _column(held: list[list[Any] | None], run: _Rows) -> list[Any]:
+    return [None if column is None else column[row] for column, (_, row) in zip(held, run, strict=True)]

@@ -118,3 +118,14 @@ async def test_a_write_id_of_which_a_digit_was_changed_is_404(here: House) -> No
     for place in range(32):
         changed = given[:place] + ("0" if given[place] != "0" else "1") + given[place + 1 :]
         assert (await here.client.get(f"/v1/writes/{changed}")).status == 404
+
+
+@pytest.mark.parametrize("path", ["/v1/data/w/d/", "/v1/rules/w/", "/v1/write/w/d/", "/api/v2/buckets/"])
+async def test_a_slash_at_the_end_is_404_and_never_a_redirect_that_carries_the_token(
+    here: House, path: str
+) -> None:
+    headers = {"Authorization": f"Bearer {here.client.token}"}
+    url = here.client.url + path
+    async with here.client.session.get(url, headers=headers, allow_redirects=False) as answer:
+        assert answer.status in (404, 405)
+        assert "Location" not in answer.headers

@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from tests.stage.house import House, house
+from tests.stage.patience import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -143,7 +144,6 @@ async def test_other_content_types_are_415(here: House, kind: str) -> None:
         (b'[{"a": "x\\udc00"}]', 9),
         (b'[{"a": "\x00"}]', 8),
         (b'[{"a": "\n"}]', 8),
-        (b"\xef\xbb\xbf[]", 0),
         (b"\xff\xfe[\x00]\x00", 0),
     ],
 )
@@ -164,6 +164,36 @@ async def test_a_body_that_is_no_json_is_400_with_the_byte_where_it_breaks(
 async def test_json_that_is_neither_object_nor_array_is_400(here: House, body: bytes) -> None:
     answer = await here.client.post(f"/v1/write/{here.workspace()}/d", data=body)
     assert (answer.status, answer.json["code"]) == (400, "bad_json")
+
+
+@pytest.mark.parametrize("path", ["write", "data", "postdata", "lines"])
+async def test_a_byte_order_mark_before_a_body_says_nothing(here: House, path: str) -> None:
+    w = here.workspace()
+    record = {"postdata": b'{"datasetId": "%b.d", "data": [{"a": 1}]}' % w.encode()}.get(path, b'{"a": 1}')
+    url = {
+        "write": f"/v1/write/{w}/d",
+        "lines": f"/v1/write/{w}/d",
+        "data": f"/v1/data/{w}/d?wait=true",
+        "postdata": "/dataload/postdata",
+    }[path]
+    kind = "application/x-ndjson" if path == "lines" else "application/json"
+    answer = await here.client.post(url, data=b"\xef\xbb\xbf" + record, headers={"Content-Type": kind})
+    assert answer.status in (200, 202), answer.body
+
+    async def stored() -> None:
+        assert [one["a"] for one in here.stored(w, "d")] == [1]
+
+    await eventually(stored)
+
+
+@pytest.mark.parametrize("path", ["/v1/data/{w}/d", "/v1/write/{w}/d", "/v1/generate-schema/{w}"])
+async def test_a_form_with_a_file_is_refused_and_told_how_to_send_the_file(here: House, path: str) -> None:
+    w = here.workspace()
+    form = b'--x\r\nContent-Disposition: form-data; name="f"; filename="f.csv"\r\n\r\na,b\n1,2\n\r\n--x--\r\n'
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    answer = await here.client.post(path.format(w=w), data=form, headers=headers)
+    assert (answer.status, answer.json["code"]) == (415, "unsupported_type")
+    assert (await here.client.get(f"/v1/datasets/{w}/d")).status == 404
 
 
 @pytest.mark.parametrize("body", [b"[1e999]", b'[{"a": {"b": -1e400}}]'])

@@ -34,6 +34,18 @@ def test_it_writes_synchronously(running: Broker, gzip: bool) -> None:
     assert 'say "hi"\n\\' in texts
 
 
+def test_it_looks_for_a_bucket_before_it_writes_and_pages_through_them(running: Broker) -> None:
+    with InfluxDBClient(running.url, TOKEN, org="buckets") as client:
+        asked = client.buckets_api()
+        assert asked.find_bucket_by_name("b0") is None
+        with client.write_api(write_options=SYNCHRONOUS) as api:
+            for n in range(5):
+                api.write(f"b{n}", record=f"m v={n} {n}")
+        found = asked.find_bucket_by_name("b3")
+        assert (found.name, found.retention_rules) == ("b3", [])
+        assert [bucket.name for bucket in asked.find_buckets_iter(limit=2)] == [f"b{n}" for n in range(5)]
+
+
 def test_it_is_told_of_a_bad_line_and_the_good_ones_are_written(running: Broker) -> None:
     with (
         InfluxDBClient(running.url, TOKEN, org="told") as client,

@@ -79,3 +79,16 @@ async def test_who_waits_for_a_load_when_the_broker_stops_learns_which_job_it_is
 
             await eventually(done, 60)
         assert len(stored(broker.data, "w", "d")) == RECORDS
+
+
+async def test_who_listens_to_events_is_told_that_the_broker_stops_and_not_that_some_were_left_out() -> None:
+    with Broker(SETTINGS) as broker:
+        async with aiohttp.ClientSession() as session:
+            headers = {"Authorization": f"Bearer {TOKEN}"}
+            async with session.get(f"{broker.url}/v1/events/w/stream", headers=headers) as stream:
+                await stream.content.readuntil(b"\n")
+                broker.send(signal.SIGTERM)
+                rest = await stream.content.read()
+        assert await asyncio.to_thread(broker.wait) == 0
+    assert b"stopping; connect again" in rest
+    assert b"left out" not in rest
