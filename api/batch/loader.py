@@ -262,7 +262,7 @@ class Loader:
         for _ in range(PRUNES):
             if not await on_loop(store.write(lambda c: jobs.prune(c, now - JOBS_KEPT))):
                 break
-        await self._uploads.trim(await on_loop(store.read(jobs.held)), now)
+        await self._uploads.trim(lambda: on_loop(store.read(jobs.held)), now)
         self._parts.meter.gauge("loads_open", await on_loop(store.read(jobs.count_open)))
 
     def _disk_is_low(self) -> bool:

@@ -1,7 +1,7 @@
 """The bytes of a load, cut into the log as they come: durable before the answer, never whole in memory."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from hashlib import blake2b
 from itertools import count
@@ -84,16 +84,18 @@ class Uploads:
                 upload.let_go()
                 del self._floors[number]
 
-    async def trim(self, held: Mapping[int, int], now: int) -> int:
+    async def trim(self, held: Callable[[], Awaitable[Mapping[int, int]]], now: int) -> int:
         """Drop what is below the offsets that jobs hold, by partition, and below what is being received.
 
-        `now` is in ns.
+        What jobs hold is asked after it was seen what is received: an upload that ends in between has its
+        job then. `now` is in ns.
         """
         below = {}
         for partition in range(self._log.partitions):
             floors = [floor for place, floor in self._floors.values() if place == partition]
-            end = self._log.bounds(UPLOADS, partition)[1]
-            below[partition] = min([end, held.get(partition, end), *floors])
+            below[partition] = min([self._log.bounds(UPLOADS, partition)[1], *floors])
+        for partition, first in (await held()).items():
+            below[partition] = min(first, below.get(partition, first))
         if not self._shared:
             return await self._log.trim(UPLOADS, below)
         return await self._log.trim(UPLOADS, below, now // 1_000_000 - KEPT * 1_000)

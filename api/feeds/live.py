@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, NamedTuple
@@ -28,12 +29,15 @@ TOGETHER: Final = 5_000
 AGAIN: Final = 0.5
 """Seconds until a log that did not answer is asked again."""
 
+PATIENCE: Final = 0.25
+"""Seconds that all wait for a reader who has as much as it may; it has them again once it has taken all."""
+
 _encode = msgspec.json.Encoder().encode
 
 
 @dataclass(slots=True, eq=False)
 class Listener:
-    """One reader. It holds 1 MB at the most; past it `lost` is set and the stream ends, as at the stop."""
+    """One reader. It holds 1 MB, or one event; past it `lost` is set and the stream ends, as at the stop."""
 
     workspace: str
     dataset: str | None
@@ -42,10 +46,27 @@ class Listener:
     lost: bool = False
     stopped: bool = False
     woken: asyncio.Event = field(default_factory=asyncio.Event)
+    _taken: asyncio.Event = field(default_factory=asyncio.Event)
+    _patience: float = PATIENCE
+
+    def has_room(self, size: int) -> bool:
+        """Return whether an event of so many bytes may be offered, or is not wanted any more."""
+        return self.lost or self.stopped or not self.waiting or self.held + size <= HELD
+
+    async def until_room(self, size: int) -> None:
+        """Return once it has room for an event, or has used up the patience that all have with it."""
+        clock = asyncio.get_running_loop().time
+        while self._patience > 0 and not self.has_room(size):
+            self._taken.clear()
+            begun = clock()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._patience):
+                    await self._taken.wait()
+            self._patience -= clock() - begun
 
     def offer(self, event: bytes) -> None:
         """Hand over an event, unless the reader is too slow."""
-        if self.lost or self.held + len(event) > HELD:
+        if self.lost or not self.has_room(len(event)):
             self.lost = True
             self.waiting.clear()
         else:
@@ -61,7 +82,9 @@ class Listener:
             taken.append(self.waiting.popleft())
             size += len(taken[-1])
         self.held -= size
+        self._taken.set()
         if not self.waiting:
+            self._patience = PATIENCE
             self.woken.clear()
         return b"".join(taken)
 
@@ -149,6 +172,9 @@ class LiveEvents:
             if aside.isdisjoint(one.names):
                 body = {"workspace": happened.workspace, "dataset": happened.dataset, "record": one.record}
                 event = b"event: record\ndata: " + _encode(body) + b"\n\n"
+                full = [listener for listener in wanting if not listener.has_room(len(event))]
+                if full:
+                    await asyncio.gather(*(listener.until_room(len(event)) for listener in full))
                 for listener in wanting:
                     listener.offer(event)
 

@@ -24,6 +24,7 @@ from rules.job import Source
 from streams.backlog import Backlog
 from streams.embedded.log import EmbeddedLog, LogPlan
 from streams.topics import UPLOADS
+from tests.api.batch.test_shared import holding
 from tests.api.entry.test_pace import pieces
 
 MB = 1024 * 1024
@@ -196,6 +197,24 @@ async def test_a_full_disk_ends_an_upload_by_name(tmp_path: Path) -> None:
             await sent(uploads(log, free=0), [b"x"])
 
 
+async def test_an_upload_that_ends_while_it_is_asked_what_jobs_hold_keeps_its_bytes(tmp_path: Path) -> None:
+    async with logged(tmp_path) as log:
+        to = uploads(log)
+        body = [b"x" * 500_000] * 8
+        await sent(to, body)
+        made: list[Uploaded] = []
+
+        async def held() -> dict[int, int]:
+            async with to.begin("w") as upload:
+                for piece in body:
+                    await upload.add(piece)
+                made.append(await upload.end())
+            return {}  # as it was read before the upload's job was made
+
+        await to.trim(held, 0)
+        assert await read(log, made[0]) == b"".join(body)
+
+
 async def test_bytes_that_no_job_and_no_upload_needs_are_dropped(tmp_path: Path) -> None:
     async with logged(tmp_path) as log:
         to = uploads(log)
@@ -205,9 +224,9 @@ async def test_bytes_that_no_job_and_no_upload_needs_are_dropped(tmp_path: Path)
             for piece in body:
                 await upload.add(piece)
             under_way = await upload.end()
-            assert await to.trim({0: first.runs[0][0]}, 0) == 0
-            assert await to.trim({}, 0) > 0
+            assert await to.trim(holding({0: first.runs[0][0]}), 0) == 0
+            assert await to.trim(holding({}), 0) > 0
             assert await read(log, under_way) == b"".join(body)
         before = log.size(UPLOADS)
-        await to.trim({}, 0)
+        await to.trim(holding({}), 0)
         assert log.size(UPLOADS) < before
