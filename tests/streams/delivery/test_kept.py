@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine, event
 
 from rules.alerting.alert import Alert, Notification
 from rules.alerting.subscription import Subscription
@@ -149,3 +151,40 @@ async def test_what_is_asked_for_again_before_an_attempt_is_settled_by_it(stored
     assert await names(stored.book, NOW + SECOND) == []
     assert not stored.again("s", "never owed", NOW)
     assert not stored.again("another", "n", NOW)
+
+
+async def test_one_outcome_told_twice_together_is_kept_once_and_the_later_attempt_holds(
+    stored: StoreLedger,
+) -> None:
+    await stored.owe("s", "n", NOW)
+    (due,) = await stored.book.due(NOW, 10, frozenset())
+    first, second = ended(due, "retry", NOW + SECOND), ended(replace(due, attempt=1), "delivered")
+    await stored.book.settle([first, first, second, first])
+    assert await names(stored.book, NOW + SECOND) == []
+    tried = stored.store.read(lambda c: deliveries.attempts(c, "s", 10)).result(5)
+    assert [(one["attempt"], one["status"], one["state"]) for one in tried] == [
+        (2, 204, "delivered"),
+        (1, 500, "delivered"),
+    ]
+
+
+async def test_many_outcomes_are_kept_in_as_many_statements_as_few(stored: StoreLedger) -> None:
+    said: list[str] = []
+
+    def note(_c: object, _cursor: object, statement: str, *_: object) -> None:
+        said.append(statement)
+
+    took = []
+    for count in (2, 100):
+        for number in range(count):
+            await stored.owe("s", f"n{count}-{number}", NOW)
+        found = await stored.book.due(NOW, 100, frozenset())
+        said.clear()
+        event.listen(Engine, "before_cursor_execute", note)
+        try:
+            await stored.book.settle([ended(due, "delivered") for due in found])
+        finally:
+            event.remove(Engine, "before_cursor_execute", note)
+        assert await names(stored.book) == []
+        took.append(len(said))
+    assert took[0] == took[1] <= 5, said
