@@ -112,13 +112,22 @@ def durability(c: Connection) -> list[str]:
     return [f"database: the server's {name} is off; a crash may lose what was stored." for name in off]
 
 
+def writability(c: Connection) -> list[str]:
+    """Say why a PostgreSQL database takes no writes, where it takes none."""
+    if c.exec_driver_sql("SELECT pg_is_in_recovery()").scalar_one():
+        return ["database: it is a standby; nothing is stored until it is promoted, or another one is named."]
+    if c.exec_driver_sql("SHOW default_transaction_read_only").scalar_one() == "on":
+        return ["database: default_transaction_read_only is on; nothing is stored until it is off there."]
+    return []
+
+
 def _identity(c: Connection) -> str | None:
     """Return which log the database belongs to; none where no broker was started on it yet."""
     return identity.current(c) if inspect(c).has_table(identity.LOG.name) else None
 
 
 def _compare(c: Connection, log: Log) -> list[str]:
-    found = durability(c) if is_postgres(c) else []
+    found = [*durability(c), *writability(c)] if is_postgres(c) else []
     if not inspect(c).has_table(identity.LOG.name):
         return found  # no broker was started on it yet
     known = identity.current(c)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.checks import writability
 from infra.dev.postgres import Postgres
 from rules.errors import Later
 from storage.postgres.engine import PostgresStore
@@ -45,5 +46,8 @@ def test_a_standby_is_read_and_written_once_it_is_promoted(standby: str) -> None
         with pytest.raises(Later):
             written()
         assert store.read(lambda c: c.exec_driver_sql("SELECT 1").scalar_one()).result(DEADLINE) == 1
+        [found] = store.read(writability).result(DEADLINE)
+        assert "it is a standby" in found
         run(standby, "SELECT pg_promote()")
         assert eventually_sync(written, DEADLINE) == 1
+        assert store.read(writability).result(DEADLINE) == []
