@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from api.batch.loads import Loads
 from api.entry.gate import Gate
 from api.entry.inflight import Inflight
+from api.entry.inquiries import Inquiries
 from api.entry.pressure import Pressure
 from api.entry.queries import Queries
 from api.feeds.feed import AlertFeed
@@ -27,6 +28,7 @@ class Services:
 
     store: Store
     queries: Queries
+    inquiries: Inquiries
     catalogue: Catalogue
     gate: Gate
     pressure: Pressure

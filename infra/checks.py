@@ -121,13 +121,26 @@ def writability(c: Connection) -> list[str]:
     return []
 
 
+def _analysts(c: Connection) -> list[str]:
+    """Say so where our user of PostgreSQL can't let analysts in."""
+    from storage.postgres.roles import may_make_roles  # a check on SQLite does without its driver
+
+    if may_make_roles(c):
+        return []
+    user = c.exec_driver_sql("SELECT quote_ident(current_user)").scalar_one()
+    return [
+        f"database: the user {user} may not make roles, so /v1/sql is refused; run ALTER ROLE {user} "
+        "CREATEROLE as a superuser, or do without it."
+    ]
+
+
 def _identity(c: Connection) -> str | None:
     """Return which log the database belongs to; none where no broker was started on it yet."""
     return identity.current(c) if inspect(c).has_table(identity.LOG.name) else None
 
 
 def _compare(c: Connection, log: Log) -> list[str]:
-    found = [*durability(c), *writability(c)] if is_postgres(c) else []
+    found = [*durability(c), *writability(c), *_analysts(c)] if is_postgres(c) else []
     if not inspect(c).has_table(identity.LOG.name):
         return found  # no broker was started on it yet
     known = identity.current(c)

@@ -5,6 +5,9 @@ from collections.abc import Callable
 
 from infra.parts import Part
 from infra.settings import Settings, WrongSetting
+from rules.question import Bounds
+from storage.analysts import Analysts
+from storage.sqlite.analysts import SqliteAnalysts
 from storage.sqlite.engine import SqliteStore
 from storage.store import Store
 
@@ -46,3 +49,12 @@ def open_store(settings: Settings, part: Part, failed: Callable[[Exception], Non
         raise WrongSetting(f"SLUICE_DATABASE is no address of a database: {error}.") from None
     part.ok()
     return postgres
+
+
+def open_analysts(settings: Settings, store: Store) -> Analysts:
+    """Return what answers analysts' questions about the store."""
+    if settings.database is None:
+        return SqliteAnalysts(store, settings.data / DATABASE, Bounds())
+    from storage.postgres.analysts import PostgresAnalysts  # as above
+
+    return PostgresAnalysts(store, settings.database, Bounds())

@@ -1,5 +1,6 @@
 """The parts in front: what takes requests, the lane for writes and every other endpoint."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from api.batch.loads import Bell, Loads
 from api.batch.upload import Uploads
 from api.entry.gate import Gate
 from api.entry.inflight import Inflight
+from api.entry.inquiries import Inquiries
 from api.entry.queries import Queries
 from api.entry.quota import Quota
 from api.entry.turns import Turns
@@ -20,6 +22,7 @@ from api.lane.lane import Parts as LaneParts
 from api.lane.once import Once
 from api.lane.outcome import Outcomes
 from api.services import Services
+from infra.database import open_analysts
 from infra.ground import Ground
 from streams.announce import Announcer
 
@@ -40,6 +43,8 @@ class Front:
 def receiving(ground: Ground, front: Front, vitals: Vitals) -> tuple[App, Callable[[], None]]:
     """Return the application, and what lets go of those who only wait."""
     settings, log, store, limits = ground.settings, ground.log, ground.store, ground.settings.limits()
+    analysts = open_analysts(settings, store)
+    ground.lifecycle.on_stop("analysts", lambda: asyncio.to_thread(analysts.close))
     outcomes = Outcomes(ground.receipts, store, ground.mint)
     quota = Quota(settings.quota_records, settings.quota_bytes)
     loads = Loads(store, front.uploads, front.bell, quota, ground.meter)
@@ -47,6 +52,7 @@ def receiving(ground: Ground, front: Front, vitals: Vitals) -> tuple[App, Callab
     services = Services(
         store=store,
         queries=Queries(store),
+        inquiries=Inquiries(analysts),
         catalogue=ground.catalogue,
         gate=front.gate,
         pressure=ground.pressure,

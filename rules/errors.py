@@ -77,6 +77,9 @@ SCHEMA_CHANGE_REFUSED = _code(
 SCAN_LIMIT = _code(
     "scan_limit", 422, "The query would have to look at more records than one request may look at."
 )
+NOT_A_SELECT = _code("not_a_select", 422, "The query is not one SELECT.")
+BAD_QUERY = _code("bad_query", 422, "The query can't be answered over the datasets of its workspace.")
+QUERY_TOO_LARGE = _code("query_too_large", 422, "The query takes more memory than one query may.")
 BAD_CONDITION = _code("bad_condition", 422, "The condition is not valid.")
 BAD_RULE = _code("bad_rule", 422, "The rule is not valid.")
 RULE_KEY_LACKS_PARTITION = _code(
@@ -119,6 +122,9 @@ OUTCOME_UNKNOWN = _code(
     "outcome_unknown", 503, "The log did not answer; the write may be stored yet.", retriable=True
 )
 STORE_UNAVAILABLE = _code("store_unavailable", 503, "The database does not answer now.", retriable=True)
+SQL_UNAVAILABLE = _code(
+    "sql_unavailable", 503, "The database does not let analysts in; its operator has to.", retriable=True
+)
 STARTING = _code("starting", 503, "The broker is starting.", retriable=True)
 STOPPING = _code("stopping", 503, "The broker is stopping.", retriable=True)
 PENDING = _code("pending", 503, "The change is kept and will be in force by itself.", retriable=True)

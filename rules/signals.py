@@ -55,6 +55,7 @@ Action = Literal[
     "delivery_given_up",
     "subscription_disabled",
     "request_failed",
+    "query_failed",
     "task_died",
     "prune",
     "load_waits",

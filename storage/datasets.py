@@ -85,6 +85,12 @@ def listing(connection: Connection, workspace: str | None = None) -> list[Datase
     return [_dataset(row) for row in rows]
 
 
+def has_any(connection: Connection, workspace: str) -> bool:
+    """Return whether any dataset of the workspace answers to a name."""
+    query = select(DATASET.c.id).where(DATASET.c.workspace == fold(workspace), DATASET.c.live.is_not(None))
+    return connection.execute(query.limit(1)).scalar() is not None
+
+
 def every(connection: Connection) -> list[Dataset]:
     """Return all datasets that have a table, by id: also those that answer to no name any more."""
     rows = connection.execute(select(DATASET).order_by(DATASET.c.id)).mappings()

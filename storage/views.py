@@ -34,13 +34,18 @@ _BUILT_ON: Final = text(
 )
 
 _MOMENT: Final = "TIMESTAMPTZ 'epoch' + {0} / 1000 * INTERVAL '1 microsecond'"
+_FRACTION: Final = "(({0} % 1000000000 + 1000000000) % 1000000000)"
+_WRITTEN: Final = (
+    f"strftime('%Y-%m-%dT%H:%M:%S', ({{0}} - {_FRACTION}) / 1000000000, 'unixepoch') "
+    f"|| printf('.%09dZ', {_FRACTION})"
+)
 
 
 def make_view(connection: Connection, dataset: Dataset) -> None:
     """Make the dataset's view."""
     if is_postgres(connection):
-        _run(connection, f"CREATE SCHEMA IF NOT EXISTS {_quoted(schema_name(dataset))}")
-    _define(connection, "CREATE VIEW", dataset, dict(_shown(connection, dataset)))
+        run(connection, f"CREATE SCHEMA IF NOT EXISTS {quoted(schema_name(dataset.workspace))}")
+    _define(connection, "CREATE VIEW", dataset, dict(_shown(dataset, postgres=is_postgres(connection))))
 
 
 def grow_view(connection: Connection, dataset: Dataset) -> None:
@@ -48,7 +53,7 @@ def grow_view(connection: Connection, dataset: Dataset) -> None:
 
     On PostgreSQL they come behind those it had, so that what others have built on it stays.
     """
-    shown = dict(_shown(connection, dataset))
+    shown = dict(_shown(dataset, postgres=is_postgres(connection)))
     if is_postgres(connection):
         had = connection.execute(_COLUMNS, {"view": view_name(connection, dataset)}).scalars().all()
         if had and shown.keys() >= set(had):
@@ -64,8 +69,8 @@ def rename_view(connection: Connection, old: Dataset, new: Dataset) -> None:
     if old.folded == new.folded:  # spelled otherwise, it is the same view
         return
     if is_postgres(connection):
-        name = _quoted(cut_name(new.folded))
-        _run(connection, f"ALTER VIEW IF EXISTS {view_name(connection, old)} RENAME TO {name}")
+        name = quoted(cut_name(new.folded))
+        run(connection, f"ALTER VIEW IF EXISTS {view_name(connection, old)} RENAME TO {name}")
     else:
         drop_view(connection, old)
         make_view(connection, new)
@@ -75,10 +80,10 @@ def drop_view(connection: Connection, dataset: Dataset) -> None:
     """Drop the dataset's view, if it is there; on PostgreSQL with what others have built on it."""
     view = view_name(connection, dataset)
     if not is_postgres(connection):
-        _run(connection, f"DROP VIEW IF EXISTS {view}")
+        run(connection, f"DROP VIEW IF EXISTS {view}")
         return
     built = connection.execute(_BUILT_ON, {"view": view}).scalars().all()
-    _run(connection, f"DROP VIEW IF EXISTS {view} CASCADE")
+    run(connection, f"DROP VIEW IF EXISTS {view} CASCADE")
     if built:
         logger.warning(
             "Dropped with the view %s, which a change of its dataset does not leave as it was: %s, and what "
@@ -89,14 +94,27 @@ def drop_view(connection: Connection, dataset: Dataset) -> None:
 
 
 def _define(connection: Connection, command: str, dataset: Dataset, shown: Mapping[str, str]) -> None:
-    columns = ", ".join(f"{what} AS {_quoted(name)}" for name, what in shown.items())
+    columns = ", ".join(f"{what} AS {quoted(name)}" for name, what in shown.items())
     table = table_of(dataset).name
-    _run(connection, f"{command} {view_name(connection, dataset)} AS SELECT {columns} FROM {table}")  # noqa: S608
+    run(connection, f"{command} {view_name(connection, dataset)} AS SELECT {columns} FROM {table}")  # noqa: S608
 
 
-def schema_name(dataset: Dataset) -> str:
-    """Return the name of the workspace's schema on PostgreSQL."""
-    return cut_name(f"ws_{fold(dataset.workspace)}")
+def schema_name(workspace: str) -> str:
+    """Return the name of a workspace's schema on PostgreSQL."""
+    return cut_name(f"ws_{fold(workspace)}")
+
+
+def shown_by_sqlite(dataset: Dataset) -> str:
+    """Return the SELECT of what the dataset's view on SQLite shows, with times as texts.
+
+    They are RFC 3339 in UTC, always with nine decimals, so that they are ordered as texts, too.
+    """
+    times = {AT, *(physical(c) for c in stored_columns(dataset) if c.type is ColumnType.DATETIME)}
+    plain = {quoted(name): _WRITTEN.format(quoted(name)) for name in times}
+    columns = ", ".join(
+        f"{plain.get(what, what)} AS {quoted(name)}" for name, what in _shown(dataset, postgres=False)
+    )
+    return f"SELECT {columns} FROM main.{table_of(dataset).name}"  # noqa: S608 - names are surrogates
 
 
 def cut_name(name: str) -> str:
@@ -110,16 +128,15 @@ def cut_name(name: str) -> str:
 def view_name(connection: Connection, dataset: Dataset) -> str:
     """Return the view's name as a statement takes it."""
     if is_postgres(connection):
-        return f"{_quoted(schema_name(dataset))}.{_quoted(cut_name(dataset.folded))}"
-    return _quoted(f"{fold(dataset.workspace)}.{dataset.folded}")
+        return f"{quoted(schema_name(dataset.workspace))}.{quoted(cut_name(dataset.folded))}"
+    return quoted(f"{fold(dataset.workspace)}.{dataset.folded}")
 
 
-def _shown(connection: Connection, dataset: Dataset) -> Iterator[tuple[str, str]]:
+def _shown(dataset: Dataset, *, postgres: bool) -> Iterator[tuple[str, str]]:
     """Yield each column of the view with what it shows."""
-    postgres = is_postgres(connection)
     table = table_of(dataset)
-    yield "_id", _quoted(ID)
-    yield "_time", _moment(table, AT) if postgres else _quoted(AT)
+    yield "_id", quoted(ID)
+    yield "_time", _moment(table, AT) if postgres else quoted(AT)
     taken = {"_id", "_time"}
     for column in stored_columns(dataset):
         name = cut_name(column.name) if postgres else column.name
@@ -127,23 +144,24 @@ def _shown(connection: Connection, dataset: Dataset) -> Iterator[tuple[str, str]
             name += "_"
         taken.add(fold(name))
         if column.type is ColumnType.UNSIGNED:  # kept as texts
-            yield name, f"CAST({_quoted(physical(column))} AS NUMERIC(20, 0))"
+            yield name, f"CAST({quoted(physical(column))} AS NUMERIC(20, 0))"
         elif postgres and column.type is ColumnType.DATETIME:
             yield name, _moment(table, physical(column))
         else:
-            yield name, _quoted(physical(column))
+            yield name, quoted(physical(column))
 
 
 def _moment(table: Table, column: str) -> str:
     """Return nanoseconds as a timestamp, of which PostgreSQL keeps the microseconds."""
-    return _MOMENT.format(_quoted(table.c[column].name))
+    return _MOMENT.format(quoted(table.c[column].name))
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """Return a name as a statement takes it, whatever is in it."""
     return '"' + name.replace('"', '""') + '"'
 
 
-def _run(connection: Connection, statement: str) -> None:
+def run(connection: Connection, statement: str) -> None:
     """Run a statement without parameters on the driver: a `%` in a name is no placeholder."""
     cursor = connection.connection.cursor()
     try:

@@ -198,6 +198,21 @@ SCHEMAS: Final[dict[str, Words]] = {
         expires=_PERHAPS,
     ),
     "Tokens": _listed("tokens", "Token"),
+    "QueryGiven": _object(
+        "query",
+        query={"type": "string", "maxLength": 65_536, "description": "One SELECT."},
+        parameters={
+            "type": ["object", "null"],
+            "maxProperties": 100,
+            "additionalProperties": {"type": ["string", "number", "boolean", "null"]},
+        },
+    ),
+    "QueryAnswer": _object(
+        "*",
+        columns=_TEXTS,
+        rows={"type": "array", "items": {"type": "array"}},
+        truncated={"type": "boolean"},
+    ),
     "Write": _object(
         "writeId state receivedAt workspace dataset accepted rejected inserted replaced ignored quarantined "
         "alerts",

@@ -18,7 +18,7 @@ READ_MS: Final = 60_000
 WRITE_MS: Final = 600_000
 POOL_SECONDS: Final = 30.0
 
-_NETWORK: Final[dict[str, Any]] = {
+NETWORK: Final[dict[str, Any]] = {
     "connect_timeout": 5,
     "keepalives_idle": 5,
     "keepalives_interval": 2,
@@ -41,7 +41,7 @@ class Address:
         Raises: psycopg.Error.
         """
         given = conninfo_to_dict(self.url)
-        return psycopg.connect(**{**_NETWORK, "application_name": self.name, **given, "autocommit": True})
+        return psycopg.connect(**{**NETWORK, "application_name": self.name, **given, "autocommit": True})
 
 
 def engine(address: Address, begin: str, size: int, idle_ms: int) -> Engine:

@@ -88,6 +88,7 @@ ROWS = (
     Row("POST", "/v1/rules/{workspace}/{rule}/resume", "rules"),
     Row("POST", "/v1/rules/{workspace}/test", "rules", body=[]),
     Row("POST", "/v1/rules/{workspace}/{rule}/test", "rules", body={}),
+    Row("POST", "/v1/sql/{workspace}", "read", body=[]),
     Row("POST", "/v1/subscriptions/{workspace}", "rules", body=[]),
     Row("GET", "/v1/subscriptions/{workspace}", "read"),
     Row("GET", "/v1/subscriptions/{workspace}/{subscription}", "read"),
