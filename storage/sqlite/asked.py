@@ -115,6 +115,8 @@ class Permits:
             if (second or "").lower() in FUNCTIONS:
                 return sqlite3.SQLITE_OK
             return self._deny(Refused("query", f"there is no function {second} here"))
+        if first == "sqlite_master":  # where SQLite makes the table of a function when it is named first
+            return self._deny(Refused("query", "it names what is no dataset"))
         if action != sqlite3.SQLITE_READ:
             return self._deny(Refused("select"))
         if self._may_read((first or "").lower(), second, database, within):
@@ -185,6 +187,8 @@ def prepare(connection: sqlite3.Connection, asked: Mapping[str, Any]) -> Permits
     ).fetchall()
     if known != [(one["id"], one["version"]) for one in asked["datasets"]]:
         raise Refused("stale")
+    for function in TABLE_FUNCTIONS:  # SQLite makes their tables when they are asked for first
+        connection.execute(f"SELECT 1 FROM {function}('[]')").fetchall()  # noqa: S608
     inner: dict[str, str] = {}
     datasets = []
     for one in asked["datasets"]:
@@ -195,8 +199,6 @@ def prepare(connection: sqlite3.Connection, asked: Mapping[str, Any]) -> Permits
         connection.execute(f'CREATE TEMP VIEW "{one["name"]}" AS SELECT * FROM temp."{hidden}"')  # noqa: S608
         inner[hidden] = f"d{one['id']}"
         datasets.append(one["name"])
-    for function in TABLE_FUNCTIONS:  # SQLite makes their tables when they are asked for first
-        connection.execute(f"SELECT 1 FROM {function}('[]')").fetchall()  # noqa: S608
     others = connection.execute("SELECT name FROM sqlite_master").fetchall()
     others += connection.execute("SELECT name FROM pragma_module_list").fetchall()
     connection.execute("PRAGMA query_only=1")

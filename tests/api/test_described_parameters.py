@@ -30,6 +30,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("post", "/v1/data/{workspace}/{dataset}"): [{"k": "l", "s": "m"}],
     ("patch", "/v1/datasets/{workspace}/{dataset}"): {"title": "t"},
     ("post", "/v1/generate-schema/{workspace}"): [{"a": 1}],
+    ("post", "/v1/sql/{workspace}"): {"query": "SELECT count(*) FROM d"},
     ("post", "/v1/rules/create"): {
         "ruleName": "n",
         "ruleSet": "d",
