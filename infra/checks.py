@@ -121,7 +121,7 @@ def writability(c: Connection) -> list[str]:
     return []
 
 
-def _analysts(c: Connection) -> list[str]:
+def roles(c: Connection) -> list[str]:
     """Say so where our user of PostgreSQL can't let analysts in."""
     from storage.postgres.roles import may_make_roles  # a check on SQLite does without its driver
 
@@ -140,7 +140,7 @@ def _identity(c: Connection) -> str | None:
 
 
 def _compare(c: Connection, log: Log) -> list[str]:
-    found = [*durability(c), *writability(c), *_analysts(c)] if is_postgres(c) else []
+    found = [*durability(c), *writability(c), *roles(c)] if is_postgres(c) else []
     if not inspect(c).has_table(identity.LOG.name):
         return found  # no broker was started on it yet
     known = identity.current(c)
