@@ -233,6 +233,10 @@ export class Sluice {
   query(given: Query & { format: 'ndjson' | 'csv' }): Promise<string | null>
   query(given: Query & ({ id: string[] } | { key: (string | number)[] })): Promise<Record<string, Fields[]>>
   query(given: Query & { format?: 'json' }): Promise<Fields[]>
+  /** One SELECT over the datasets of a workspace; `:name` in it stands for a parameter. */
+  sql(
+    given: InWorkspace & { query: string; parameters?: Record<string, string | number | boolean | null> },
+  ): Promise<{ columns: string[]; rows: unknown[][]; truncated: boolean }>
   /** Deletes what was written before: of a key, in a range, or where a condition holds. */
   delete(given: Delete): Promise<{ success: true; deleted: number; writeId: string }>
 

@@ -27,6 +27,7 @@ const CALLS = {
   load: { send: 'POST /v1/data/{workspace}/{id}', body: 'data', query: LOAD, keyed: true, waits: 60 },
   outcome: { send: 'GET /v1/writes/{writeId}' },
   query: { send: 'GET /v1/data/{workspace}/{id}/{key?}/{subkey?}', query: [...RANGE, ...PAGE] },
+  sql: { send: 'POST /v1/sql/{workspace}', body: ['query', 'parameters'], safe: true, waits: 20 },
   delete: { send: 'DELETE /v1/data/{workspace}/{id}/{key?}/{subkey?}', query: [...RANGE, 'timeout'], keyed: true },
   jobs: { send: 'GET /v1/jobs/{workspace}/ingest' },
   job: { send: 'GET /v1/jobs/{workspace}/ingest/{jobId}' },

@@ -103,6 +103,8 @@ test('rules, subscriptions and datasets are made, shown, changed and ended', asy
   await sluice.write({ workspace, id: 'd', data: [{ k: 'x', n: 1 }, { k: 'y/z', n: 2 }] })
   await sluice.write({ workspace, id: 'd', data: [{ k: 'x', n: 3 }], duplicateKeyHandling: 'replace' })
   assert.deepEqual((await sluice.query({ workspace, id: 'd', key: 'y/z' })).map(less), [{ k: 'y/z', n: 2 }])
+  const asked = { workspace, query: 'SELECT k, n FROM d WHERE n > :least', parameters: { least: 2 } }
+  assert.deepEqual(await sluice.sql(asked), { columns: ['k', 'n'], rows: [['x', 3]], truncated: false })
   assert.equal((await sluice.delete({ workspace, id: 'd', key: 'x' })).deleted, 1)
   await sluice.changeDataset({ workspace, id: 'd', changes: { title: 'mine' } })
   assert.equal((await sluice.dataset({ workspace, id: 'd' })).title, 'mine')
