@@ -91,6 +91,17 @@ def has_any(connection: Connection, workspace: str) -> bool:
     return connection.execute(query.limit(1)).scalar() is not None
 
 
+def mentioned(connection: Connection, workspace: str, words: str) -> list[Dataset]:
+    """Return the datasets of a workspace whose name stands somewhere in a text, by id."""
+    query = select(DATASET.c.id, DATASET.c.name).where(
+        DATASET.c.workspace == fold(workspace), DATASET.c.live.is_not(None)
+    )
+    folded = fold(words)
+    ids = sorted(row.id for row in connection.execute(query) if fold(row.name) in folded)
+    found = (by_id(connection, dataset_id) for dataset_id in ids)
+    return [dataset for dataset in found if dataset is not None]
+
+
 def every(connection: Connection) -> list[Dataset]:
     """Return all datasets that have a table, by id: also those that answer to no name any more."""
     rows = connection.execute(select(DATASET).order_by(DATASET.c.id)).mappings()

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from rules.errors import BAD_QUERY, Problem
+from rules.names import fold
 from rules.question import Scalar, lacking, unused
+from storage.views import LONGEST_NAME, cut_name, quoted
 
 _WORDS: Final = re.compile(
     r"""
@@ -81,13 +83,21 @@ def _put(found: "re.Match[str]", piece: str, numbers: dict[str, int]) -> str:
             return f"${numbers.setdefault(found['parameter'], len(numbers) + 1)}"
         case "name":
             _ensure_open(piece)
+            return piece if _fits(piece) else quoted(cut_name(fold(piece)))
         case "quoted":
-            _ensure_open(piece[1:-1].replace('""', '"'))
+            name = piece[1:-1].replace('""', '"')
+            _ensure_open(name)
+            return piece if _fits(name) or not piece.endswith('"') else quoted(cut_name(name))
         case "special":
             raise Problem(
                 BAD_QUERY, f"The query holds {piece}; write texts and names as they are, parameters as :name."
             )
     return piece
+
+
+def _fits(name: str) -> bool:
+    """Return whether PostgreSQL keeps a name whole; a longer one our views have in another form."""
+    return len(name.encode()) <= LONGEST_NAME
 
 
 def _ensure_open(name: str) -> None:

@@ -16,7 +16,6 @@ import msgspec
 from sqlalchemy import Connection
 
 from rules.errors import NOT_A_SELECT, Later, Problem
-from rules.names import fold
 from rules.question import Bounds, Question, lacking, unused
 from storage import datasets
 from storage.analysts import AT_ONCE, nothing_there, refused, too_large, too_slow
@@ -69,15 +68,13 @@ class SqliteAnalysts:
         def body(c: Connection) -> list[dict[str, Any]]:
             if not datasets.has_any(c, question.workspace):
                 raise nothing_there(question.workspace)
-            found = sorted(datasets.listing(c, question.workspace), key=lambda one: one.id)
             return [
                 {"id": d.id, "version": d.version, "name": d.folded, "shown": shown_by_sqlite(d)}
-                for d in found
+                for d in datasets.mentioned(c, question.workspace, question.query)
             ]
 
         return {
             "path": str(self._path),
-            "workspace": fold(question.workspace),
             "datasets": self._store.read(body).result(),
             "query": question.query,
             "parameters": question.parameters,
@@ -95,6 +92,7 @@ class SqliteAnalysts:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
+                start_new_session=True,  # what a terminal tells the broker is not for it
                 env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
             )
         except OSError as error:

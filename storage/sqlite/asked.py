@@ -147,7 +147,9 @@ def bound(seconds: float) -> None:
         (resource.RLIMIT_CPU, math.ceil(seconds) + 5),
         (resource.RLIMIT_CORE, 0),
     ):
-        resource.setrlimit(what, (most, most))
+        hard = resource.getrlimit(what)[1]
+        least = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(what, (least, least))
 
 
 def answer(asked: Mapping[str, Any], deadline: float) -> bytes:
@@ -181,12 +183,10 @@ def answer(asked: Mapping[str, Any], deadline: float) -> bytes:
 def prepare(connection: sqlite3.Connection, asked: Mapping[str, Any]) -> Permits:
     """Begin on a snapshot that the catalogue given is of, and make the views of it. Raises: Refused."""
     connection.execute("BEGIN")
-    known = connection.execute(
-        "SELECT id, version FROM dataset WHERE live IS NOT NULL AND workspace = ? ORDER BY id",
-        (asked["workspace"],),
-    ).fetchall()
-    if known != [(one["id"], one["version"]) for one in asked["datasets"]]:
-        raise Refused("stale")
+    now = "SELECT 1 FROM dataset WHERE live IS NOT NULL AND id = ? AND version = ?"
+    for one in asked["datasets"]:
+        if connection.execute(now, (one["id"], one["version"])).fetchone() is None:
+            raise Refused("stale")
     for function in TABLE_FUNCTIONS:  # SQLite makes their tables when they are asked for first
         connection.execute(f"SELECT 1 FROM {function}('[]')").fetchall()  # noqa: S608
     inner: dict[str, str] = {}

@@ -291,7 +291,17 @@ def test_what_is_asked_follows_a_dataset_that_grows_is_renamed_and_goes(own: Des
 
 
 def test_names_that_sql_or_our_own_tables_have_are_a_datasets_like_any_other(own: Desk) -> None:
-    for name in ("token", "d1", "json_each", "2024", "select", "temp", "main", "v"):
+    for name in ("token", "d1", "json_each", "2024", "select", "temp", "main", "v", "Long" * 16):
         own.make("acme", name, mode="evolve", schema={"type": "object", "properties": {}})
-        assert own.ask(f'SELECT * FROM "{name}"')["columns"] == ["_id", "_time"]
-        assert own.rows(f'SELECT count(*) FROM "{name}"') == [[0]]
+        assert own.ask(f'SELECT * FROM "{name.lower()}"')["columns"] == ["_id", "_time"]
+        assert own.rows(f'SELECT count(*) FROM "{name.lower()}"') == [[0]]
+    assert own.rows(f"SELECT count(*) FROM {'Long' * 16}") == [[0]]
+
+
+def test_a_column_has_its_name_however_long_it_is(own: Desk) -> None:
+    names = ["n" * 63, "ü" * 40 + "x", "ü" * 40 + "y", "n" * 256]
+    schema = {"type": "object", "properties": {name: {"type": "integer"} for name in names}}
+    made = own.make("acme", "wide", schema=schema | {"required": names[:1]}, columnMapping={"key": names[0]})
+    own.put(made, {name: number for number, name in enumerate(names)})
+    quoted = ", ".join(f'"{name}"' for name in names)
+    assert own.rows(f"SELECT {quoted} FROM wide") == [[0, 1, 2, 3]]

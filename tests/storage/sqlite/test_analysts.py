@@ -29,7 +29,6 @@ def asked(here: Desk, query: str, **more: Any) -> dict[str, Any]:
     """Return what the program says of a question put by hand: what is seen are the datasets in `more`."""
     told = {
         "path": here.address,
-        "workspace": "acme",
         "datasets": [],
         "query": query,
         "parameters": {},
@@ -53,10 +52,11 @@ def test_a_cte_with_the_name_of_a_view_reads_no_more_than_any_other(here: Desk) 
 
 
 def test_a_catalogue_that_has_changed_since_is_said_to_be_stale(here: Desk) -> None:
-    assert asked(here, "SELECT 1")["refused"] == "stale"
+    assert asked(here, "SELECT 1")["rows"] == [[1]]
     quotes = {"id": 1, "version": 1, "name": "quotes", "shown": "SELECT _id FROM main.d1"}
     assert asked(here, "SELECT count(*) FROM quotes", datasets=[quotes])["rows"] == [[3]]
     assert asked(here, "SELECT 1", datasets=[{**quotes, "version": 2}])["refused"] == "stale"
+    assert asked(here, "SELECT 1", datasets=[{**quotes, "id": 7}])["refused"] == "stale"
 
 
 @pytest.mark.parametrize(
