@@ -67,6 +67,26 @@ async def test_what_can_not_be_answered_is_a_problem_with_its_code(
     assert (answer.status, answer.json["code"]) == (status, code)
 
 
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b'{"query": "SELECT \xff"}', "bad_json"),
+        (b'{"query": "SELECT \\ud800"}', "bad_json"),
+        (b'{"query": "SELECT \\u0000"}', "bad_query"),
+        (b'{"query": "SELECT lower(:a)", "parameters": {"a": "\\u0000"}}', "bad_parameter"),
+        (b'{"query": "SELECT lower(:a)", "parameters": {"a": 1e999}}', "bad_json"),
+        (b'{"query": "SELECT lower(:a)", "parameters": {"a": 9223372036854775808}}', "bad_parameter"),
+        (b'{"query": "SELECT ' + b"(" * 30_000 + b'"}', "bad_query"),
+        (b"SELECT 1", "bad_json"),
+        (b"", "bad_json"),
+    ],
+)
+async def test_bytes_that_are_no_question_are_refused(here: House, body: bytes, code: str) -> None:
+    await written(here.client, "fixed", "quotes", {"symbol": "A"})
+    answer = await here.client.post("/v1/sql/fixed", data=body)
+    assert (answer.status, answer.json["code"]) == (422 if code == "bad_query" else 400, code)
+
+
 async def test_a_workspace_that_is_not_there_is_404(here: House) -> None:
     answer = await here.client.post("/v1/sql/nobody", json={"query": "SELECT 1"})
     assert (answer.status, answer.json["code"]) == (404, "dataset_not_found")
