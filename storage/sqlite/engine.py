@@ -261,7 +261,8 @@ def _open_writer(path: Path) -> sqlite3.Connection:
 
 
 def _open_reader(path: Path) -> sqlite3.Connection:
-    raw = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, check_same_thread=False)
+    where = f"{path.absolute().as_uri()}?mode=ro"
+    raw = sqlite3.connect(where, uri=True, isolation_level=None, check_same_thread=False)
     raw.execute(f"PRAGMA busy_timeout={BUSY_MS}")
     raw.execute("PRAGMA query_only=1")
     return raw

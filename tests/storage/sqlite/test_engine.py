@@ -221,3 +221,14 @@ def test_many_threads_write_and_read_at_once(engine: SqliteStore) -> None:
     for thread in threads:
         thread.join(20)
     assert numbers(engine) == list(range(200))
+
+
+@pytest.mark.parametrize("name", ["what? #1", "50%41", "ü x"])
+def test_a_directory_may_have_any_name(tmp_path: Path, name: str) -> None:
+    store = SqliteStore(tmp_path / name / "engine.db")
+    try:
+        store.write(lambda c: c.execute(MAKE).close()).result(5)
+        store.write(put(1)).result(5)
+        assert numbers(store) == [1]
+    finally:
+        store.close()
