@@ -189,10 +189,8 @@ HIDDEN = (
     "query",
     [
         "SELECT * FROM {}",
-        "SELECT 1 FROM {}",
         "SELECT EXISTS (SELECT 1 FROM {})",
         "WITH quotes AS (SELECT * FROM {}) SELECT * FROM quotes",
-        "SELECT (SELECT x FROM (SELECT 1 AS x) AS y WHERE EXISTS (SELECT * FROM {})) FROM quotes",
     ],
 )
 def test_no_table_but_the_workspaces_own_datasets_is_read(
