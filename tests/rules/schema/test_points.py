@@ -1,4 +1,4 @@
-"""Tables of points put together: in the order of their lines, whole, never much larger than what they hold."""
+"""Tables of points put together: in the order of their lines, whole, not much larger than what they hold."""
 
 from itertools import pairwise
 from typing import Any
