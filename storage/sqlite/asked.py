@@ -38,18 +38,17 @@ LIMITS = {
     sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH: 0,
     sqlite3.SQLITE_LIMIT_WORKER_THREADS: 0,
 }
-FUNCTIONS = frozenset(
-    """
-    -> ->> abs acos acosh asin asinh atan atan2 atanh avg ceil ceiling char coalesce concat concat_ws cos
-    cosh count cume_dist current_date current_time current_timestamp date datetime degrees dense_rank exp
-    first_value floor format glob group_concat hex ifnull iif instr json json_array json_array_length
-    json_extract json_group_array json_group_object json_object json_quote json_type json_valid julianday
-    lag last_value lead length like likelihood likely ln log log10 log2 lower ltrim max min mod nth_value
-    ntile nullif octet_length percent_rank pi pow power printf quote radians random rank replace round
-    row_number rtrim sign sin sinh sqrt strftime string_agg substr substring sum tan tanh time timediff
-    total trim trunc typeof unhex unicode unixepoch unlikely upper
-    """.split()
-)
+_ALLOWED = """
+-> ->> abs acos acosh asin asinh atan atan2 atanh avg ceil ceiling char coalesce concat concat_ws cos
+cosh count cume_dist current_date current_time current_timestamp date datetime degrees dense_rank exp
+first_value floor format glob group_concat hex ifnull iif instr json json_array json_array_length
+json_extract json_group_array json_group_object json_object json_quote json_type json_valid julianday
+lag last_value lead length like likelihood likely ln log log10 log2 lower ltrim max min mod nth_value
+ntile nullif octet_length percent_rank pi pow power printf quote radians random rank replace round
+row_number rtrim sign sin sinh sqrt strftime string_agg substr substring sum tan tanh time timediff
+total trim trunc typeof unhex unicode unixepoch unlikely upper
+"""
+FUNCTIONS = frozenset(_ALLOWED.split())
 TABLE_FUNCTIONS = frozenset({"json_each", "json_tree"})
 _UNKNOWN_TABLE = re.compile(r"no such table: (?:\w+\.)?(.*)", re.DOTALL)
 
