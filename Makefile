@@ -20,7 +20,7 @@ install: .venv/.installed ## make .venv from the lock file (the only step that n
 run: install ## serve on 127.0.0.1:8080 with the embedded log and SQLite under ./data
 	@exec $(V)/sluice serve
 
-test: install ## every test that needs no other server
+test: install ## every test that needs no other server or client
 	@$(V)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 crash: install ## kill it between every two steps of the road, and ROUNDS=200 times at random
@@ -37,9 +37,9 @@ engines: install ## the tests on PostgreSQL and on Kafka, which it brings up fro
 infra: install ## a development Kafka and PostgreSQL; data under ./data, addresses in data/infra.env
 	@$(V)/sluice infra up
 
-clients: install ## the real clients that are too large for every checkout: influxdb3-python, those of Node, ours
+clients: install ## the real clients people have: curl, influxdb-client, influxdb3-python, those of Node, ours
 	@$(V)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[clients]'
-	@$(V)/python -m pytest tests/clients/installed/*.py tests/clients/test_javascript.py
+	@$(V)/python -m pytest tests/clients/test_*.py tests/clients/installed/*.py
 
 faults: install ## power loss, full disks and other faults in place (Linux, root, strace; about five minutes)
 	@$(V)/python -m pytest tests/faults -s

@@ -43,7 +43,9 @@ def test_it_looks_for_a_bucket_before_it_writes_and_pages_through_them(running: 
                 api.write(f"b{n}", record=f"m v={n} {n}")
         found = asked.find_bucket_by_name("b3")
         assert (found.name, found.retention_rules) == ("b3", [])
-        assert [bucket.name for bucket in asked.find_buckets_iter(limit=2)] == [f"b{n}" for n in range(5)]
+        assert [bucket.name for bucket in asked.find_buckets_iter(org="buckets", limit=2)] == [
+            f"b{n}" for n in range(5)
+        ]
 
 
 def test_it_is_told_of_a_bad_line_and_the_good_ones_are_written(running: Broker) -> None:
