@@ -20,10 +20,11 @@ install: .venv/.installed ## make .venv from the lock file (the only step that n
 run: install ## serve on 127.0.0.1:8080 with the embedded log and SQLite under ./data
 	@exec $(V)/sluice serve
 
-test: install ## every test that needs no other server or client
+test: install ## every test that needs no other server or client, and kills none
 	@$(V)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 crash: install ## kill it between every two steps of the road, and ROUNDS=200 times at random
+	@$(V)/python -m pytest tests/crash
 	@CRASH_ROUNDS=$(or $(ROUNDS),200) $(V)/python -m tests.crash
 
 crash-engines: install ## kill workers, API processes, Kafka and PostgreSQL under load, ROUNDS=20 times each
