@@ -91,6 +91,34 @@ def _together(group: list[Table]) -> Iterator[Table]:
     if len(group) == 1:
         yield group[0]
         return
+    names = dict.fromkeys(name for table in group for name in table.names if name != TIME)
+    rows = sum(len(table.lines) for table in group)
+    values = sum(len(table.lines) * len(table.names) for table in group)
+    if _is_full(rows * (len(names) + 1), values):
+        yield _whole(group, [*names, TIME])
+    else:
+        yield from _cut(group)
+
+
+def _is_full(cells: int, values: int) -> bool:
+    return cells <= max(LEAST, SPARE * values)
+
+
+def _whole(group: list[Table], names: list[str]) -> Table:
+    lines = [line for table in group for line in table.lines]
+    order = sorted(range(len(lines)), key=lines.__getitem__)
+
+    def column(name: str) -> list[Any]:
+        values: list[Any] = []
+        for table in group:
+            there = name in table.names
+            values += table.columns[table.names.index(name)] if there else [None] * len(table.lines)
+        return [values[i] for i in order]
+
+    return Table(names, [column(name) for name in names], [lines[i] for i in order])
+
+
+def _cut(group: list[Table]) -> Iterator[Table]:
     places = [(line, t, row) for t, table in enumerate(group) for row, line in enumerate(table.lines)]
     run: _Rows = []
     there: set[int] = set()
@@ -99,7 +127,7 @@ def _together(group: list[Table]) -> Iterator[Table]:
     for _, t, row in sorted(places):
         mine = group[t].names
         more = len(mine) if t in there else len(names.keys() | mine)
-        if run and (len(run) + 1) * max(len(names), more) > max(LEAST, SPARE * (values + len(mine))):
+        if run and not _is_full((len(run) + 1) * max(len(names), more), values + len(mine)):
             yield _one(group, run, names)
             run, there, names, values = [], set(), {}, 0
         if t not in there:

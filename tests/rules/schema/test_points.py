@@ -3,9 +3,11 @@
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rules.schema import points
 from rules.schema.points import LEAST, SPARE, TIME, Table, joined
 
 NAMES = st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=4, unique=True)
@@ -34,9 +36,12 @@ def rows(found: list[Table]) -> list[tuple[int, dict[str, Any]]]:
     ]
 
 
-@given(tables())
-def test_all_points_are_there_once_in_the_order_of_their_lines(sent: list[Table]) -> None:
-    found = list(joined(sent))
+@given(tables(), st.sampled_from([1, 2, 8, LEAST]))
+def test_all_points_are_there_once_in_the_order_of_their_lines(sent: list[Table], least: int) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(points, "LEAST", least)
+        patched.setattr(points, "SPARE", 1)
+        found = list(joined(sent))
     assert rows(found) == sorted(rows(sent), key=lambda row: row[0])
     assert all(one.names[-1] == TIME for one in found)
 
