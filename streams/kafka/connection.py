@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from aiokafka.helpers import create_ssl_context
 
+from streams.kafka import hung_up
+
 SCHEME: Final = "kafka://"
 
 
@@ -55,6 +57,7 @@ class Connection:
 
         Raises: OSError, ssl.SSLError.
         """
+        hung_up.mend()
         self.servers = servers
         self._security = (security or Security()).options()
 
