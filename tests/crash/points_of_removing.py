@@ -30,7 +30,8 @@ DELETE: Final = (
 
 END: Final = (
     Point("end.retired", "retired > nameless", "storage.datasets:retire", most=1),
-    Point("end.nameless", "nameless > logged", "streams.catalogue:Catalogue.forget", most=1),
+    # persist forgets the dataset too, where its end is applied: nothing is left to catch up with then
+    Point("end.nameless", "nameless > logged", "streams.catalogue:Catalogue.forget", caller="end", most=1),
     Point("end.logged", "logged > dropped", _BARRIER, only=appends("e"), most=1),
     Point("end.dropped", "dropped > committed", "storage.datasets:end", most=1),
     Point("end.committed", "committed > answered", _APPLY, only=barrier(DatasetEnd), most=1),
