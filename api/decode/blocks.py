@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from api.decode.records import is_plain
+from api.decode.texts import is_plain
 from rules.errors import RECORD_TOO_LARGE, Code
 
 WINDOW: Final = 64 * 1024

@@ -7,12 +7,13 @@ that is no JSON is refused, and the others are read.
 """
 
 import re
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
 
 from api.decode.blocks import MOST, Blocks, BrokenError, Place, Refused, Taken
-from api.decode.records import words_of
+from api.decode.texts import words_of
 from rules.errors import BAD_LINE, RECORD_TOO_LARGE
 
 _decode = msgspec.json.Decoder().decode
@@ -215,6 +216,30 @@ class Elements(Blocks):
             self._escaped = data[end] != _QUOTE
             self._quoted = self._escaped
         return end + 1
+
+
+def members_of(text: bytes) -> Iterator[bytes]:
+    """Yield the members of an array in their order, each a text that is looked at no further.
+
+    Raises: msgspec.DecodeError where the text is no array, once that is found.
+    """
+    at = _space(text, 0)
+    mark = text[at : at + 1]
+    if mark != b"[":
+        raise msgspec.DecodeError("no array")
+    at = _space(text, at + 1)
+    while mark != b"]" and at < len(text):
+        end = end_of_value(text, at)
+        if end is None:
+            raise msgspec.DecodeError("the array breaks off")
+        yield text[at:end]
+        at = _space(text, end)
+        mark = text[at : at + 1]
+        if mark not in (b",", b"]"):
+            raise msgspec.DecodeError("a comma or the array's end was expected")
+        at = _space(text, at + 1)
+    if mark != b"]" or at < len(text):
+        raise msgspec.DecodeError("the array has no end, or something stands behind it")
 
 
 def end_of_value(text: bytes, at: int) -> int | None:

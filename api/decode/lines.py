@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from api.decode.blocks import Blocks, Refused, Taken, first_lines
-from api.decode.records import words_of
+from api.decode.texts import words_of
 from rules.errors import BAD_LINE, RECORD_TOO_LARGE
 
 _decode = msgspec.json.Decoder().decode

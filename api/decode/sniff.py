@@ -10,7 +10,7 @@ from api.decode.blocks import Blocks, BrokenError, Place
 from api.decode.delimited import Header, Rows, read_header
 from api.decode.elements import Elements
 from api.decode.lines import Lines
-from api.decode.records import BOM
+from api.decode.texts import BOM
 from rules.limits import Limits
 
 HEAD: Final = 1024 * 1024

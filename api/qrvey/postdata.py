@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 
 from api.batch.loads import Wanted
 from api.batch.upload import CHUNK, Upload, take
-from api.decode.records import BOM, words_of
+from api.decode.texts import BOM, words_of
 from api.described import IDEMPOTENCY_KEY, Words, answers, extra
 from api.entry.body import receive_body
 from api.entry.caller import asked, identified, params_of, services_of

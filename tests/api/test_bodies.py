@@ -140,8 +140,8 @@ async def test_other_content_types_are_415(here: House, kind: str) -> None:
         (b'[{"a": "\xff"}]', 8),
         (b'[{"a": "ab\xc3"}]', 10),
         (b'["\xed\xa0\x80"]', 2),
-        (b'[{"a": "\\ud800"}]', 8),
-        (b'[{"a": "x\\udc00"}]', 9),
+        (b'{"a": "\\ud800"}', 7),
+        (b'{"a": "x\\udc00"}', 8),
         (b'[{"a": "\x00"}]', 8),
         (b'[{"a": "\n"}]', 8),
         (b"\xff\xfe[\x00]\x00", 0),
@@ -196,10 +196,55 @@ async def test_a_form_with_a_file_is_refused_and_told_how_to_send_the_file(here:
     assert (await here.client.get(f"/v1/datasets/{w}/d")).status == 404
 
 
-@pytest.mark.parametrize("body", [b"[1e999]", b'[{"a": {"b": -1e400}}]'])
-async def test_a_number_no_double_can_hold_is_refused(here: House, body: bytes) -> None:
+_UNKEPT = {
+    "number": rb'{"a": {"b": -1e400}}',
+    "alone": rb"1e999",
+    "high": rb'{"a": "x\ud83d"}',
+    "low": rb'{"\udE00": 1}',
+    "two high": rb'{"a": "\ud83d\ud83d"}',
+    "high before another escape": rb'{"a": "\ud83d\n"}',
+}
+"""JSON, with a value that no record may hold."""
+
+
+@pytest.mark.parametrize("door", ["write", "record"])
+@pytest.mark.parametrize("unkept", _UNKEPT.values(), ids=_UNKEPT)
+async def test_a_value_no_record_may_hold_refuses_its_member_of_an_array_alone(
+    here: House, unkept: bytes, door: str
+) -> None:
+    w = here.workspace()
+    body = rb'[{"a": "1"}, %b ,{"a": "]}\"\ud83d\ude00"},%b,{"a": "3"}]' % (unkept, unkept)
+    answer = await here.client.post(f"/v1/{door}/{w}/d?wait=true", data=body)
+    assert (answer.status, answer.json["accepted"], answer.json["rejected"]) == (207, 3, 2), answer.body
+    assert [one["index"] for one in answer.json["errors"]] == [1, 3]
+    assert all("holds a" in one["message"] for one in answer.json["errors"])
+    assert [one["a"] for one in here.stored(w, "d")] == ["1", ']}"\U0001f600', "3"]
+
+
+@pytest.mark.parametrize("unkept", _UNKEPT.values(), ids=_UNKEPT)
+async def test_an_array_of_nothing_but_such_values_is_422_naming_each(here: House, unkept: bytes) -> None:
+    answer = await here.client.post(f"/v1/write/{here.workspace()}/d", data=b"[%b]" % unkept)
+    assert (answer.status, answer.json["code"]) == (422, "all_refused")
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [b'{"a": 01}', b"", b'{"a": "\\q"}', b'{"a": "\xff"}', b'{"a": 1e400', b'{"a": 1e400, }', b'"', b"1 2"],
+)
+async def test_beside_such_a_value_an_array_that_is_no_json_is_400_as_a_whole(
+    here: House, broken: bytes
+) -> None:
+    w = here.workspace()
+    for body in (rb"[1e400, {}, %b]", rb'[{"a": "\ud800"}, %b, {}]', rb"[%b,1e400]", rb"[1e400]%b ]"):
+        answer = await here.client.post(f"/v1/write/{w}/d", data=body % broken)
+        assert (answer.status, answer.json["code"]) == (400, "bad_json"), body % broken
+    assert (await here.client.get(f"/v1/datasets/{w}/d")).status == 404
+
+
+async def test_members_beyond_what_a_write_may_hold_are_413_beside_such_a_value_too(here: House) -> None:
+    body = b"[1e400" + b",1" * 100_001 + b"]"
     answer = await here.client.post(f"/v1/write/{here.workspace()}/d", data=body)
-    assert (answer.status, answer.json["code"]) in ((400, "bad_json"), (422, "all_refused"))
+    assert (answer.status, answer.json["code"]) == (413, "body_too_large")
 
 
 @pytest.mark.parametrize("depth", [2_000, 200_000])

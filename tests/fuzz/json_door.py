@@ -22,6 +22,7 @@ SEEDS: Final = (
     b'\x01[{"_id": 1, "_x": 2, "": 3, "a\\u0000": "\\ud83d\\ude00"}, 17, null, {"a": 18446744073709551616}]',
     b"\x01" + b"[" * 80 + b"]" * 80,
     b'\x01{"a": "\\ud800"}',
+    b'\x01[1, -1e400, {"a": ["\\udc00"]}, {"\\ud83d\\ude00": "]"}, "\\ud800\\ud800\\udc00" ]',
     b"\x01[1e308, 1e-400, -0.0, 123456789012345678901234567890]",
 )
 
@@ -36,7 +37,13 @@ def target(data: bytes) -> None:
         json.dumps(problem.detail).encode()
         return
     if kind != b"application/x-ndjson":
-        assert alike(decoded.records, _listed(json.loads(body))), "another parser reads it otherwise"
+        theirs = _listed(json.loads(body))
+        taken = range(len(theirs)) if decoded.indexes is None else decoded.indexes
+        assert alike(decoded.records, [theirs[index] for index in taken]), "another parser reads it otherwise"
+        # of a name that comes twice the first value counts here too
+        held = _listed(json.loads(body, object_pairs_hook=lambda pairs: {"": [*map(list, pairs)]}))
+        refused = [one for index, one in enumerate(held) if index not in set(taken)]
+        assert len(refused) == decoded.refused and all(map(_unkept, refused)), "it could have been taken"
     _check(decoded)
 
 
@@ -65,6 +72,17 @@ def _counted(verdict: Verdict, sent: int) -> None:
 
 def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
+
+
+def _unkept(value: Any) -> bool:
+    """Whether a value holds what no record may: an infinity, or text that is not UTF-8."""
+    if isinstance(value, dict):
+        return any(_unkept(name) or _unkept(one) for name, one in value.items())
+    if isinstance(value, list):
+        return any(map(_unkept, value))
+    if isinstance(value, str):
+        return not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value)
+    return isinstance(value, float) and math.isinf(value)
 
 
 def alike(ours: Any, theirs: Any) -> bool:
