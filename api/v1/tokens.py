@@ -25,6 +25,7 @@ MOST: Final = 10_000
 _SECOND: Final = 10**9
 _TITLE: Final = 256
 
+_WISHES: Final = ("workspace", "dataset", "scopes", "title", "expires")
 _MADE: Final = {"workspace": "acme", "scopes": ["read", "write"], "title": "the shop", "expires": None}
 
 
@@ -114,6 +115,12 @@ async def revoke(request: Request, token_id: str) -> Response:
 
 def _read(given: dict[str, Any], now: int) -> Token:
     """Return the token that a body asks for, under a new id. Raises: Problem."""
+    # left out, a misspelt `dataset` or `expires` would make a token that may more, or longer, than was meant
+    unknown = sorted(given.keys() - _WISHES)
+    if unknown:
+        raise Problem(
+            BAD_PARAMETER, f"A token has {', '.join(_WISHES)}, not {unknown[0][:60]!r}; none was made."
+        )
     workspace, dataset = given.get("workspace"), given.get("dataset")
     if not isinstance(workspace, str):
         raise Problem(BAD_REQUEST, f"workspace must be the name of a workspace; {shown(workspace)} came.")

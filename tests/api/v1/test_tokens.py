@@ -137,6 +137,9 @@ async def test_the_administrator_s_token_stays(here: House) -> None:
         {"expires": -1e300},
         {"expires": [1]},
         {"expires": 99999999999},
+        {"datasets": ["d"]},
+        {"Dataset": "d"},
+        {"expire": "2099-01-01"},
     ],
 )
 async def test_a_wrong_wish_is_400_and_makes_nothing(here: House, wrong: dict[str, Any]) -> None:
