@@ -8,6 +8,7 @@ from fastapi import Request
 from api.entry.params import Params
 from api.lane.barrier import Chosen
 from rules.errors import BAD_PARAMETER, BAD_REQUEST, NOT_FOUND, Problem
+from rules.names import fold
 from rules.schema.dataset import ColumnType, Dataset
 from rules.schema.moments import MAX_MOMENT, MIN_MOMENT, parse_date, parse_moment, parse_time
 from rules.schema.ranges import day_of, read_range
@@ -23,8 +24,8 @@ SELECTIONS: Final = 2_000
 class Address(NamedTuple):
     """The path as it was sent, each name decoded by itself, so that a key may hold a slash or a comma.
 
-    `keys` are as many as were named, each alone or with the subkey; none where no key was. `several` says
-    that a comma stood between datasets or keys.
+    `datasets` differ in more than case. `keys` are as many as were named, each alone or with the subkey; none
+    where no key was. `several` says that a comma stood between datasets or keys.
     """
 
     workspace: str
@@ -74,7 +75,9 @@ def address_of(request: Request) -> Address:
         )
     paths = tuple((key, *subkey) for key in dict.fromkeys(keys))
     several = any("," in segment for segment in segments[1:3])
-    return Address(workspace, tuple(datasets), paths, several, raw.decode("ascii"))
+    first = {fold(name): name for name in reversed(datasets)}  # as each was spelled first
+    named = tuple(dict.fromkeys(first[fold(name)] for name in datasets))
+    return Address(workspace, named, paths, several, raw.decode("ascii"))
 
 
 def _names(segment: str) -> list[str]:

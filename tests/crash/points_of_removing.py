@@ -25,7 +25,7 @@ DELETE: Final = (
     Point("delete.logged", "logged > applied", _BARRIER, only=appends("d"), most=1),
     Point("delete.applied", "applied > committed", _REMOVE),
     Point("delete.committed", "committed > answered", _APPLY, only=barrier(Delete)),
-    Point("delete.answered", "committed > answered", "api.v1.data:delete", most=1),
+    Point("delete.answered", "committed > answered", "api.v1.removing:delete", most=1),
 )
 
 END: Final = (

@@ -138,10 +138,70 @@ async def test_a_bad_value_deletes_nothing_and_leaves_its_key_free(here: House, 
     assert (await here.client.delete(f"/v1/data/{w}/quotes?where=true", headers=header)).json["deleted"] == 6
 
 
-async def test_several_datasets_are_not_deleted_from_at_once(here: House) -> None:
+async def with_two(here: House) -> str:
     w = await with_quotes(here)
-    assert (await here.client.delete(f"/v1/data/{w}/quotes,other/ABC")).status == 400
+    await declared(here.client, w, datasetId="other", columnMapping={"key": "symbol"})
+    await written(here.client, w, "other", quote("ABC", 1, 1), quote("XYZ", 1, 1))
+    return w
+
+
+async def test_several_datasets_are_deleted_from_in_one_call(here: House) -> None:
+    w = await with_two(here)
+    answer = await here.client.delete(f"/v1/data/{w}/quotes,other,QUOTES/ABC,XYZ?where=venue==1")
+    told = answer.json["datasets"]
+    assert answer.json == {"success": True, "deleted": 6, "datasets": told}
+    assert {name: one["deleted"] for name, one in told.items()} == {"quotes": 4, "other": 2}
+    assert left(here, w) == [("ABC", 2, "03"), ("XYZ", 2, "03")]
+    assert here.stored(w, "other") == []
+    for name, one in told.items():
+        write = (await here.client.get(f"/v1/writes/{one['writeId']}")).json
+        assert (write["state"], write["deleted"]) == ("stored", told[name]["deleted"])
+
+
+@pytest.mark.parametrize("names", ["quotes,nothing", "nothing,quotes", "quotes,"])
+async def test_where_one_dataset_is_not_there_nothing_is_deleted_from_any(here: House, names: str) -> None:
+    w = await with_two(here)
+    answer = await here.client.delete(f"/v1/data/{w}/{names}/ABC")
+    assert answer.json["code"] in ("dataset_not_found", "bad_request")
+    assert (len(left(here, w)), len(here.stored(w, "other"))) == (6, 2)
+
+
+async def test_a_condition_that_one_dataset_can_not_answer_deletes_from_none(here: House) -> None:
+    w = await with_two(here)
+    await here.client.post(f"/v1/record/{w}/plain", json=[{"a": 1}])
+    answer = await here.client.delete(f"/v1/data/{w}/quotes,plain?where=venue==1")
+    assert (answer.status, answer.json["code"]) == (400, "bad_parameter")
     assert len(left(here, w)) == 6
+
+
+async def test_a_token_of_one_dataset_deletes_from_no_other_beside_it(here: House) -> None:
+    w = await with_two(here)
+    wanted = {"workspace": w, "scopes": ["write"], "dataset": "other"}
+    token = (await here.client.post("/v1/tokens", json=wanted)).json["token"]
+    assert (await here.client.delete(f"/v1/data/{w}/other,quotes/ABC", token=token)).status == 403
+    assert (len(left(here, w)), len(here.stored(w, "other"))) == (6, 2)
+
+
+async def test_an_idempotency_key_deletes_once_from_each_of_several_datasets(here: House) -> None:
+    w = await with_two(here)
+    path, key = f"/v1/data/{w}/quotes,other/ABC", {"Idempotency-Key": "both"}
+    first = await here.client.delete(path, headers=key)
+    await written(here.client, w, "other", quote("ABC", 1, 1))
+    again = await here.client.delete(path, headers=key)
+    assert first.json == again.json == {**first.json, "deleted": 4}
+    assert len(here.stored(w, "other")) == 2
+
+
+async def test_a_delete_that_is_late_in_one_of_several_datasets_says_so_of_each(here: House) -> None:
+    w = await with_two(here)
+    with locked(here.data):
+        answer = await here.client.delete(f"/v1/data/{w}/quotes,other/ABC?timeout=0.2")
+    assert (answer.status, answer.json["code"]) == (504, "too_slow")
+    told = answer.json["datasets"]
+    assert {name: one["code"] for name, one in told.items()} == {"quotes": "too_slow", "other": "too_slow"}
+    await eventually(lambda: (len(left(here, w)), len(here.stored(w, "other"))) == (3, 1), deadline=15)
+    for one in told.values():
+        assert (await here.client.get(f"/v1/writes/{one['writeId']}")).json["state"] == "stored"
 
 
 async def test_deletes_of_one_key_at_the_same_time_are_one(here: House) -> None:
