@@ -238,7 +238,13 @@ export class Sluice {
     given: InWorkspace & { query: string; parameters?: Record<string, string | number | boolean | null> },
   ): Promise<{ columns: string[]; rows: unknown[][]; truncated: boolean }>
   /** Deletes what was written before: of a key, in a range, or where a condition holds. */
-  delete(given: Delete): Promise<{ success: true; deleted: number; writeId: string }>
+  /** `datasets` instead of `writeId` where several were named. */
+  delete(given: Delete): Promise<{
+    success: true
+    deleted: number
+    writeId?: string
+    datasets?: Record<string, { deleted: number; writeId: string }>
+  }>
 
   jobs(given: InWorkspace): Promise<Record<string, any>>
   job(given: JobOf): Promise<Record<string, any>>

@@ -59,7 +59,7 @@ class AlertFeed:
         Instead of a notification a reader that saw none may name the place where it began. One whose last
         notification is not known (any more) is given everything that is kept.
         """
-        if last_id is None:
+        if not last_id:  # empty is what a browser sends nothing for
             return await on_loop(self._store.read(lambda c: alerts.feed_end(c, workspace)))
         begun = read_place(last_id)
         if begun is not None:

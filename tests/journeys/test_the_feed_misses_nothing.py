@@ -37,6 +37,13 @@ async def listed(here: House, workspace: str, query: str = "") -> list[dict[str,
     return alerts
 
 
+async def eventually_listed(here: House, workspace: str, number: int) -> None:
+    async def there() -> None:
+        assert len(await listed(here, workspace)) == number
+
+    await eventually(there)
+
+
 async def test_a_stream_of_alerts_sends_each_as_it_is_raised(here: House) -> None:
     w = here.workspace()
     await here.client.post(f"/v1/rules/{w}", json=HOT)
@@ -63,6 +70,17 @@ async def test_last_event_id_resumes_without_a_gap(here: House) -> None:
                 await wrote(here, w, 5)
             sent = await stream.until(lambda sent, rest=rest: len(sent) == len(rest))  # type: ignore[misc]
             assert [one.data["event"]["n"] for one in sent] == rest
+
+
+async def test_an_empty_last_event_id_is_none(here: House) -> None:
+    w = here.workspace()
+    await here.client.post(f"/v1/rules/{w}", json=HOT)
+    await wrote(here, w, 1)
+    await eventually_listed(here, w, 1)
+    async with streaming(f"{here.client.url}/v1/alerts/{w}/stream", here.client.token, "") as stream:
+        await wrote(here, w, 2)
+        sent = await stream.until(lambda sent: len(sent) == 1)
+        assert [one.data["event"]["n"] for one in sent] == [2]
 
 
 async def test_a_stream_lost_before_its_first_alert_resumes_without_a_gap(
