@@ -9,8 +9,8 @@ import os
 import socket
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from concurrent.futures import Future
+from contextlib import closing, contextmanager, suppress
 from typing import Any, Final
 
 import msgspec
@@ -21,7 +21,7 @@ from sqlalchemy import Connection
 from rules.errors import Later, Problem
 from rules.question import Bounds, Question
 from storage import datasets
-from storage.analysts import AT_ONCE, nothing_there, refused, too_large, too_slow
+from storage.analysts import Answering, nothing_there, refused, too_large, too_slow
 from storage.postgres.roles import Login, ensure_role, ready_role, unavailable
 from storage.postgres.session import LOCK_MS, NETWORK
 from storage.postgres.statement import Statement, statement
@@ -53,20 +53,13 @@ class PostgresAnalysts:
         self._store = store
         self._address = {k: v for k, v in conninfo_to_dict(url).items() if k not in _OURS}
         self._bounds = bounds
-        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="analysts")
-        self._open: set[psycopg.Connection[Any]] = set()
-        self._lock = threading.Lock()
-        self._closed = False
+        self._answering: Answering[psycopg.Connection[Any]] = Answering(self._answer, _cut)
 
     def ask(self, question: Question) -> "Future[bytes]":
-        return self._threads.submit(self._answer, question)
+        return self._answering.ask(question)
 
     def close(self) -> None:
-        with self._lock:
-            self._closed = True
-            for connection in self._open:
-                _cut(connection)
-        self._threads.shutdown(cancel_futures=True)
+        self._answering.close()
 
     def _answer(self, question: Question) -> bytes:
         wanted = statement(question.query, question.parameters)
@@ -76,7 +69,7 @@ class PostgresAnalysts:
                 with deadline:
                     return _asked(connection, wanted, self._bounds)
             except psycopg.Error as error:
-                if self._closed:
+                if self._answering.closed:
                     raise Later("the broker stops") from error
                 if deadline.over:
                     raise too_slow(self._bounds.seconds) from error
@@ -97,17 +90,8 @@ class PostgresAnalysts:
             made = self._store.write(lambda c: ensure_role(c, workspace)).result()
             connection = self._entered(made, again=False)
         assert connection is not None
-        with self._lock:
-            self._open.add(connection)
-            closed = self._closed
-        try:
-            if closed:
-                raise Later("the broker stops")
+        with closing(connection), self._answering.using(connection):
             yield connection
-        finally:
-            with self._lock:
-                self._open.discard(connection)
-            connection.close()
 
     def _entered(self, login: Login, *, again: bool) -> "psycopg.Connection[Any] | None":
         """Connect; None where we are not let in and may come `again` with a role that was put right."""

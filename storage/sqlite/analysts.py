@@ -7,8 +7,7 @@ import logging
 import os
 import subprocess
 import sys
-import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +17,7 @@ from sqlalchemy import Connection
 from rules.errors import NOT_A_SELECT, Later, Problem
 from rules.question import Bounds, Question, lacking, unused
 from storage import datasets
-from storage.analysts import AT_ONCE, nothing_there, refused, too_large, too_slow
+from storage.analysts import Answering, nothing_there, refused, too_large, too_slow
 from storage.store import Store
 from storage.views import shown_by_sqlite
 
@@ -39,20 +38,13 @@ class SqliteAnalysts:
         self._store = store
         self._path = path
         self._bounds = bounds
-        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="analysts")
-        self._running: set[subprocess.Popen[bytes]] = set()
-        self._lock = threading.Lock()
-        self._closed = False
+        self._answering = Answering(self._answer, subprocess.Popen[bytes].kill)
 
     def ask(self, question: Question) -> "Future[bytes]":
-        return self._threads.submit(self._answer, question)
+        return self._answering.ask(question)
 
     def close(self) -> None:
-        with self._lock:
-            self._closed = True
-            for process in self._running:
-                process.kill()
-        self._threads.shutdown(cancel_futures=True)
+        self._answering.close()
 
     def _answer(self, question: Question) -> bytes:
         for _ in range(TRIES):
@@ -97,17 +89,13 @@ class SqliteAnalysts:
             )
         except OSError as error:
             raise Later(f"no process can be started for the query: {error}") from error
-        with process:
-            self._begun(process)
+        with process, self._answering.using(process):
             try:
                 said, wrong = process.communicate(asked, self._bounds.seconds + GRACE)
             except subprocess.TimeoutExpired:
                 process.kill()
                 raise too_slow(self._bounds.seconds) from None
-            finally:
-                with self._lock:
-                    self._running.discard(process)
-        if self._closed:
+        if self._answering.closed:
             raise Later("the broker stops")
         if process.returncode < 0:
             raise too_large("The process that answered the query was ended by the system.")
@@ -116,12 +104,6 @@ class SqliteAnalysts:
             logger.error("A query's process failed: %s", failed, extra={"action": "query_failed"})
             raise Later("the process that answers queries failed; the log says why")
         return said
-
-    def _begun(self, process: "subprocess.Popen[bytes]") -> None:
-        with self._lock:
-            self._running.add(process)
-            if self._closed:
-                process.kill()
 
     def _verdict(self, kind: str, said: str) -> Problem | Later:
         match kind:

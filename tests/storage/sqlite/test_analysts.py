@@ -133,7 +133,7 @@ def test_a_program_that_fails_is_later_and_its_words_are_in_the_log(
 def test_a_stop_ends_what_is_asked(tmp_path: Path) -> None:
     with desk("sqlite", tmp_path / "test.db", Bounds(seconds=60.0)) as here:
         answer = here.analysts.ask(question("acme", ENDLESS, {}))
-        eventually_sync(lambda: len(here.analysts._running) == 1, 20.0)  # type: ignore[attr-defined]
+        eventually_sync(lambda: len(here.analysts._answering._used) == 1, 20.0)  # type: ignore[attr-defined]
         stopping = threading.Thread(target=here.analysts.close)
         stopping.start()
         assert isinstance(answer.exception(20.0), Later)
