@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from api.decode.blocks import MOST, Blocks, BrokenError, Place, Refused, Taken
-from api.decode.texts import words_of
+from api.decode.texts import BrokenText, words_of
 from rules.errors import BAD_LINE, RECORD_TOO_LARGE
 
 _decode = msgspec.json.Decoder().decode
@@ -218,28 +218,30 @@ class Elements(Blocks):
         return end + 1
 
 
-def members_of(text: bytes) -> Iterator[bytes]:
-    """Yield the members of an array in their order, each a text that is looked at no further.
+def members_of(text: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the members of an array in their order: where each begins, and its text, looked at no further.
 
-    Raises: msgspec.DecodeError where the text is no array, once that is found.
+    Raises: BrokenText where the text is no array, once that is found.
     """
     at = _space(text, 0)
     mark = text[at : at + 1]
     if mark != b"[":
-        raise msgspec.DecodeError("no array")
+        raise BrokenText(at, "An array was expected")
     at = _space(text, at + 1)
     while mark != b"]" and at < len(text):
         end = end_of_value(text, at)
         if end is None:
-            raise msgspec.DecodeError("the array breaks off")
-        yield text[at:end]
+            raise BrokenText(len(text), "The JSON breaks off")
+        yield at, text[at:end]
         at = _space(text, end)
         mark = text[at : at + 1]
         if mark not in (b",", b"]"):
-            raise msgspec.DecodeError("a comma or the array's end was expected")
+            raise BrokenText(at, "A comma or the array's end was expected")
         at = _space(text, at + 1)
-    if mark != b"]" or at < len(text):
-        raise msgspec.DecodeError("the array has no end, or something stands behind it")
+    if mark != b"]":
+        raise BrokenText(at, "The JSON breaks off")
+    if at < len(text):
+        raise BrokenText(at, "Something stands behind the end of the array")
 
 
 def end_of_value(text: bytes, at: int) -> int | None:

@@ -5,12 +5,13 @@ from typing import Any, Final
 import msgspec
 
 from api.decode.elements import members_of
-from api.decode.texts import BOM, is_plain, unkept, words_of
+from api.decode.texts import BOM, BrokenText, held, is_plain, read_member, words_of
 from rules.envelope import Record
 from rules.errors import (
     BAD_JSON,
     BAD_LINE,
     BODY_TOO_LARGE,
+    RECORD_TOO_LARGE,
     UNSUPPORTED_TYPE,
     Problem,
     Refusal,
@@ -64,11 +65,11 @@ def decode(body: bytes, content_type: bytes | None, limits: Limits) -> Decoded:
         )
     try:
         value = parse_json(body)
-    except Problem:
-        members = _members(body.removeprefix(BOM), plain, limits)
-        if members is None:
+    except Problem as problem:
+        error, body = problem.__cause__, body.removeprefix(BOM)
+        if not isinstance(error, msgspec.DecodeError) or body.lstrip()[:1] != b"[" or not held(error, body):
             raise
-        return members
+        return _members(body, plain, limits)
     if isinstance(value, list):
         _check_number(len(value), limits)
         return Decoded(value, plain)
@@ -132,23 +133,30 @@ def _lines(body: bytes, plain: bool, limits: Limits) -> Decoded:
     return Decoded(records, plain, indexes if refusals.count else None, refusals.first, refusals.count)
 
 
-def _members(body: bytes, plain: bool, limits: Limits) -> Decoded | None:
+def _members(body: bytes, plain: bool, limits: Limits) -> Decoded:
     """Read the members of an array one by one, and refuse those with a value that no record may hold.
 
-    Return None where the body is no such array: where it breaks is the whole body's matter.
+    Raises: Problem(bad_json, too_deep) where the array is no JSON besides, Problem(body_too_large).
     """
     records: list[Any] = []
     indexes: list[int] = []
     refusals = Refusals(limits.errors_listed)
     try:
-        for index, text in enumerate(members_of(body)):
+        for index, (at, text) in enumerate(members_of(body)):
             _check_number(index, limits)
-            message = unkept(text)
-            if message is None:
-                records.append(_decode(text))
+            if len(text) > limits.record_bytes:  # looked at no further: that takes many times its size
+                message = f"The record has {len(text)} bytes; {limits.record_bytes} are allowed."
+                refusals.add(Refusal(index, "", RECORD_TOO_LARGE, message))
+                continue
+            value, unkept = read_member(text, at)
+            if unkept is None:
+                records.append(value)
                 indexes.append(index)
             else:
-                refusals.add(Refusal(index, "", BAD_LINE, message))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    return Decoded(records, plain, indexes, refusals.first, refusals.count) if refusals.count else None
+                refusals.add(Refusal(index, "", BAD_LINE, unkept))
+    except BrokenText as broken:
+        raise Problem(BAD_JSON, f"{broken}.") from broken
+    except RecursionError as error:
+        code, words = words_of(error, body)
+        raise Problem(code, words) from error
+    return Decoded(records, plain, indexes, refusals.first, refusals.count)

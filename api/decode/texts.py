@@ -1,7 +1,8 @@
 """Texts of JSON: what is wrong with one, and what it holds that has to be looked for."""
 
+import json
 import re
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -13,15 +14,20 @@ BOM: Final = b"\xef\xbb\xbf"
 _DIGITS_AS_ZERO: Final = bytes(0x30 if 0x30 <= byte <= 0x39 else byte for byte in range(256))
 _LONG: Final = b"0" * 16
 _BYTE: Final = re.compile(r"\(byte (\d+)\)")
-_ESCAPE: Final = re.compile(
-    rb"\\(?:u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}"
-    rb"|(?P<half>u[dD][89a-fA-F][\da-fA-F]{2})|.)",
+_WHOLE: Final = re.compile(
+    rb"(?:[^\\]++|\\(?:[^u]|u(?![dD][89a-fA-F])|u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}))*+",
     re.DOTALL,
 )
-"""An escape, or two that are a pair; `half` is one of a pair, alone."""
+"""What stands before the first half of a pair that is alone. In one match: a body can be all escapes."""
 
 _decode = msgspec.json.Decoder().decode
-_check_grammar = msgspec.json.Decoder(msgspec.Raw).decode
+
+
+class BrokenText(Exception):
+    """A text is no JSON: from which byte, and what is wrong there."""
+
+    def __init__(self, at: int, words: str) -> None:
+        super().__init__(f"{words} (byte {at})")
 
 
 def is_plain(body: bytes) -> bool:
@@ -40,30 +46,65 @@ def words_of(error: Exception, body: bytes) -> tuple[Code, str]:
         return BAD_JSON, f"The body is not valid UTF-8 (byte {_utf8_break(body)})."
     if _BYTE.search(str(error)) is not None:
         return BAD_JSON, f"{error}."
-    return BAD_JSON, _held(error, body) or f"The JSON breaks off (byte {len(body)})."
+    return BAD_JSON, held(error, body) or f"The JSON breaks off (byte {len(body)})."
 
 
-def unkept(text: bytes) -> str | None:
-    """Return which value JSON holds that no record may (a number past all doubles, half a pair), or None.
-
-    Raises: msgspec.DecodeError, UnicodeDecodeError, RecursionError where the text is no JSON.
-    """
-    try:
-        _decode(text)
-    except msgspec.DecodeError as error:
-        _check_grammar(_ESCAPE.sub(lambda match: b"\\ufffd" if match["half"] else match[0], text))
-        message = _held(error, text)
-        if message is None:
-            raise
-        return message
-    return None
-
-
-def _held(error: Exception, text: bytes) -> str | None:
+def held(error: Exception, text: bytes) -> str | None:
+    """Return which value a text holds that no record may: a number past all doubles, half a pair; or None."""
     if "out of range" in str(error):
         return "The JSON holds a number that no double can hold."
-    half = next((match.start() for match in _ESCAPE.finditer(text) if match["half"]), None)
+    half = _half(text)
     return None if half is None else f"The JSON holds a lone surrogate (byte {half})."
+
+
+def read_member(text: bytes, at: int) -> tuple[Any, str | None]:
+    """Return the value of a JSON text, or None and which value it holds that no record may.
+
+    Raises: BrokenText where it is no JSON, counted from a body in which it begins at `at`; RecursionError.
+    """
+    try:
+        return _decode(text), None
+    except UnicodeDecodeError as error:
+        raise BrokenText(at + _utf8_break(text), "The body is not valid UTF-8") from error
+    except msgspec.DecodeError as error:
+        _check_grammar(text, at)
+        message = held(error, text)
+        if message is None:
+            raise BrokenText(at, f"What begins here is no JSON: {error}") from error
+        return None, message
+
+
+def _check_grammar(text: bytes, at: int) -> None:
+    """Look at all of a text: the decoder stops at the first value it can't hold. Raises: BrokenText."""
+    try:
+        shown = text.decode()
+        _GRAMMAR.decode(shown)
+    except UnicodeDecodeError as error:
+        raise BrokenText(at + error.start, "The body is not valid UTF-8") from error
+    except json.JSONDecodeError as error:
+        place = at + len(shown[: error.pos].encode())
+        raise BrokenText(place, f"JSON is malformed: {error.msg}") from error
+    except _ConstantError as error:
+        raise BrokenText(at, f"JSON is malformed: what begins here holds {error}") from error
+
+
+class _ConstantError(Exception):
+    """A text holds a word that is a number in JavaScript and none in JSON."""
+
+
+def _refuse_constant(name: str) -> None:
+    raise _ConstantError(name)
+
+
+_GRAMMAR: Final = json.JSONDecoder(parse_int=float, parse_constant=_refuse_constant)
+
+
+def _half(text: bytes) -> int | None:
+    if b"\\ud" not in text and b"\\uD" not in text:
+        return None
+    before = _WHOLE.match(text)
+    at = 0 if before is None else before.end()
+    return at if at < len(text) and text[at : at + 2] == b"\\u" else None
 
 
 def _utf8_break(body: bytes) -> int:

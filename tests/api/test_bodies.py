@@ -225,6 +225,52 @@ async def test_a_value_no_record_may_hold_refuses_its_member_of_an_array_alone(
 async def test_an_array_of_nothing_but_such_values_is_422_naming_each(here: House, unkept: bytes) -> None:
     answer = await here.client.post(f"/v1/write/{here.workspace()}/d", data=b"[%b]" % unkept)
     assert (answer.status, answer.json["code"]) == (422, "all_refused")
+    (error,) = answer.json["errors"]
+    assert (error["index"], error["code"], error["retriable"]) == (0, "bad_line", False)
+
+
+@pytest.mark.parametrize(
+    ("body", "byte"),
+    [
+        (b'[{"a":1e400},{01}]', 14),
+        (b"[1e400", 6),
+        (b"[1e400,]", 7),
+        (b"[1e400]]", 7),
+        (b'[1e400, "\\ud800" {}]', 17),
+        (b'[{"a":1e400},{"b":"\xff"}]', 19),
+        (b'[{"a":1e400,"b":"\xff"},{"a":3}]', 17),
+        (b'[{"b":"\xff","a":1e400},{"a":3}]', 7),
+        (b'["\xc3\xa9\\ud800", {"a":1e400,"b":"\xc3\xa9\\q"},{}]', 31),
+        (b'[1e400, {"a": [NaN]}]', 8),
+    ],
+)
+async def test_what_makes_such_an_array_no_json_is_said_with_its_byte(
+    here: House, body: bytes, byte: int
+) -> None:
+    answer = await here.client.post(f"/v1/write/{here.workspace()}/d", data=body)
+    assert (answer.status, answer.json["code"]) == (400, "bad_json")
+    found = re.search(r"\(byte (\d+)\)", answer.json["detail"])
+    assert found is not None
+    assert byte <= int(found[1]) <= byte + 1, answer.json["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"[1e400,[" + b"[]," * 2_000_000 + b"1]]", 413, "body_too_large"),
+        (b"[[" + b"[]," * 2_000_000 + b"1e400]]", 413, "body_too_large"),
+        (b'[{"a": "' + b"\\n" * 600_000 + b'", "b": 1e400}]', 422, "all_refused"),
+        (b'[1e400, "' + b"\\ud800" * 200_000 + b'"]', 422, "all_refused"),
+    ],
+    ids=["brackets", "brackets in one", "escapes", "halves"],
+)
+async def test_such_a_value_is_no_way_around_the_bounds_of_bodies_and_records(
+    here: House, body: bytes, status: int, code: str
+) -> None:
+    answer = await here.client.post(f"/v1/write/{here.workspace()}/d", data=body)
+    assert (answer.status, answer.json["code"]) == (status, code)
+    if status == 422:
+        assert answer.json["errors"][-1]["code"] == "record_too_large"
 
 
 @pytest.mark.parametrize(
@@ -260,6 +306,30 @@ async def test_a_body_larger_than_the_wire_limit_is_413_naming_it(here: House) -
     answer = await here.client.post(f"/v1/write/{here.workspace()}/d", data=body)
     assert (answer.status, answer.json["code"]) == (413, "body_too_large")
     assert str(10 * MB) in answer.json["detail"]
+
+
+_SAYING = [
+    ("POST", "/v1/tokens"),
+    ("POST", "/v1/datasets/{w}"),
+    ("PATCH", "/v1/datasets/{w}/d"),
+    ("POST", "/v1/rules/{w}"),
+    ("POST", "/v1/subscriptions/{w}"),
+    ("POST", "/v1/sql/{w}"),
+]
+"""Requests that bring no records."""
+
+
+@pytest.mark.parametrize(("method", "path"), _SAYING, ids=[f"{method} {path}" for method, path in _SAYING])
+async def test_what_brings_no_records_may_have_a_megabyte_however_small_it_was_packed(
+    here: House, method: str, path: str
+) -> None:
+    w = here.workspace()
+    await here.client.post(f"/v1/record/{w}/d", json=[{"a": 1}])
+    body = gzip.compress(b'{"a":"' + b"\\n" * MB + b'"')
+    headers = {"Content-Encoding": "gzip"}
+    answer = await here.client.ask(method, path.format(w=w), data=body, headers=headers)
+    assert (answer.status, answer.json["code"]) == (413, "body_too_large")
+    assert str(MB) in answer.json["detail"]
 
 
 async def test_a_body_as_large_as_the_wire_limit_is_taken(here: House) -> None:
