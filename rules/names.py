@@ -86,6 +86,8 @@ def rule_id(name: str) -> str:
         raise Problem(
             BAD_NAME, f"The rule id {name[:80]!r} is not 1 to 128 of A-Z, a-z, 0-9, '_', '.', ':' and '-'."
         )
+    if name in (".", ".."):  # in a path these are steps, which clients take before they send it
+        raise Problem(BAD_NAME, f"The rule id {name!r} means a place in a path; choose another.")
     return name
 
 

@@ -237,8 +237,10 @@ export class Sluice {
   sql(
     given: InWorkspace & { query: string; parameters?: Record<string, string | number | boolean | null> },
   ): Promise<{ columns: string[]; rows: unknown[][]; truncated: boolean }>
-  /** Deletes what was written before: of a key, in a range, or where a condition holds. */
-  /** `datasets` instead of `writeId` where several were named. */
+  /**
+   * Deletes what was written before: of a key, in a range, or where a condition holds. Answers `datasets` instead
+   * of `writeId` where several datasets were named.
+   */
   delete(given: Delete): Promise<{
     success: true
     deleted: number

@@ -1,6 +1,6 @@
 """The caller of a FastAPI endpoint: who it is, its parameters, its body, what serves it."""
 
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from fastapi import Request
 
@@ -10,7 +10,11 @@ from api.entry.params import Params
 from api.lane.door import Request as LaneRequest
 from api.services import Services
 from rules.errors import BAD_JSON, Problem
+from rules.limits import MB
 from rules.token import Scope, Token
+
+SAID: Final = 1 * MB
+"""The largest body, decompressed, of a request that says something and brings no records."""
 
 
 def services_of(request: Request) -> Services:
@@ -59,8 +63,8 @@ def asked(request: Request, token: Token, params: Params) -> LaneRequest:
     return LaneRequest(scope["method"], scope["path"], headers, scope["query_string"], params, token)
 
 
-async def body_of(request: Request, workspace: str) -> bytes:
-    """Return the request's body, under the same limits as a write's.
+async def body_of(request: Request, workspace: str, most: int | None = None) -> bytes:
+    """Return the request's body, under the same limits as a write's, or of at most so many bytes.
 
     Raises: Problem.
     """
@@ -69,17 +73,18 @@ async def body_of(request: Request, workspace: str) -> bytes:
     try:
         limits = services.limits
         headers = dict(request.scope["headers"])
-        return await receive_body(request.receive, headers, held, limits.wire_bytes, limits.body_bytes)
+        wire, whole = (limits.wire_bytes, limits.body_bytes) if most is None else (most, most)
+        return await receive_body(request.receive, headers, held, wire, whole)
     finally:
         held.release()
 
 
-async def json_of(request: Request, workspace: str, default: Any = None) -> Any:
+async def json_of(request: Request, workspace: str, default: Any = None, most: int = SAID) -> Any:
     """Return the request's JSON body; `default`, if one is given, where it is empty.
 
-    Raises: Problem(bad_json).
+    It is read on the loop, so it may have `most` bytes. Raises: Problem(bad_json, body_too_large).
     """
-    body = await body_of(request, workspace)
+    body = await body_of(request, workspace, most)
     if not body.strip() and default is not None:
         return default
     return parse_json(body)

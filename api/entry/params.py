@@ -12,13 +12,14 @@ _PAIRS: Final = 200
 
 
 class Params:
-    """The parameters of one request. Of a repeated one the last counts."""
+    """The parameters of one request. Of a repeated one the last counts; `repeated` says that there is one."""
 
-    __slots__ = ("_known", "_values")
+    __slots__ = ("_known", "_values", "repeated")
 
     def __init__(self, query: bytes) -> None:
         self._known = {"token"}
         self._values: dict[str, str] = {}
+        self.repeated = False
         if not query:
             return
         try:
@@ -26,6 +27,7 @@ class Params:
         except ValueError as error:
             raise Problem(BAD_PARAMETER, f"The query has more than {_PAIRS} parameters.") from error
         self._values = dict(pairs)
+        self.repeated = len(pairs) > len(self._values)
 
     def text(self, name: str, default: str | None = None) -> str | None:
         """Return a parameter as it is."""

@@ -15,6 +15,7 @@ from api.feeds.feed import read_place, show_place
 from api.feeds.sse import COMMENT_EVERY, EventStream, alert_event, comment, pieces
 from api.services import Services
 from rules.alerting.alert import Alert, acknowledge
+from rules.alerting.fields import refuse_unknown
 from rules.errors import ALERT_NOT_FOUND, BAD_PARAMETER, BAD_REQUEST, Problem
 from rules.schema.moments import parse_time
 from storage import alerts
@@ -129,6 +130,7 @@ async def ack(request: Request, workspace: str, alert: str) -> dict[str, Any]:
     token = caller(request, "rules", workspace)
     services = services_of(request)
     body = object_of(await json_of(request, workspace, {}), "note is a text")
+    refuse_unknown(body, ("note",), "word about an alert", BAD_REQUEST)
     note = body.get("note", "")
     if not isinstance(note, str):
         raise Problem(BAD_REQUEST, "note must be a text.")

@@ -1,6 +1,7 @@
 """`DELETE /v1/data/{workspace}/{dataset}[/{key}[/{subkey}]]`: stored records deleted."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
@@ -46,29 +47,30 @@ async def remove(request: Request) -> Response:
     that a condition selects; where more than one is given, those that all mean.
 
     It takes its place among the writes: what was written before it goes, nothing after. It always waits.
-    Several datasets stand with commas between them; where one of them can't be deleted from, none is. A
-    parameter that is not known is refused, because without it more would be deleted than was meant.
+    Several datasets stand with commas between them; where one is not there or can't answer the condition,
+    none is deleted from. A parameter that is not known, or stands there twice, is refused: more would be
+    deleted than was meant.
     """
     address = address_of(request)
     for name in address.datasets:
         token = caller(request, "write", address.workspace, name)
     services, params = services_of(request), params_of(request)
-    timeout = params.number("timeout", 10.0, 0.1, 60.0)
-    _refuse_unclear(address, params, services.clock())
+    ends = time.monotonic() + params.number("timeout", 10.0, 0.1, 60.0)
+    where = params.text("where")
+    _refuse_unclear(address, params, where, services.clock())
     found = await _find(services, address)
 
     def choose(dataset: Dataset, at: int) -> Chosen:
-        where = params.text("where") or ""
-        return select_in(dataset, address.keys, span_of(params, at))._replace(where=where)
+        return select_in(dataset, address.keys, span_of(params, at))._replace(where=where or "")
 
     chosen = [choose(dataset, services.clock()) for dataset in found]
-    if params.text("where") is not None:
-        for dataset, each in zip(found, chosen, strict=True):
-            await _ensure_bounded(services, dataset, each)
+    if where is not None:
+        await _ensure_bounded(services, found, chosen)
     scope = request.scope
     like_a_write = DoorRequest(
         request.method, address.raw, dict(scope["headers"]), scope["query_string"], params, token
     )
+    timeout = max(0.1, ends - time.monotonic())
     if len(found) == 1:
         done = await delete(services, like_a_write, found[0], partial(choose, found[0]), timeout)
         return reply({"success": True, "deleted": done.deleted, "writeId": done.write_id})
@@ -96,12 +98,13 @@ async def _from_each(
             return problem
 
     outcomes = await asyncio.gather(*map(one, found))
+    some = any(isinstance(outcome, Deleted) for outcome in outcomes)
     told = {dataset.name: _told(outcome) for dataset, outcome in zip(found, outcomes, strict=True)}
     for outcome in outcomes:
         if isinstance(outcome, Problem):
             raise Problem(
                 outcome.code,
-                f"Not all datasets were deleted from. {outcome.detail}",
+                f"Of some of the datasets it was not done. {outcome.detail}" if some else outcome.detail,
                 extra={"datasets": told},
                 retry_after=outcome.retry_after,
             )
@@ -115,29 +118,32 @@ def _told(outcome: Deleted | Problem) -> dict[str, Any]:
 
 
 async def _find(services: Services, address: Address) -> list[Dataset]:
-    found = [(name, await services.catalogue.find(address.workspace, name)) for name in address.datasets]
-    for name, dataset in found:
+    found = []
+    for name in address.datasets:
+        dataset = await services.catalogue.find(address.workspace, name)
         if dataset is None:
             raise no_dataset(address.workspace, name)
-    return [dataset for _, dataset in found if dataset is not None]
+        found.append(dataset)
+    return found
 
 
-async def _ensure_bounded(services: Services, dataset: Dataset, chosen: Chosen) -> None:
+async def _ensure_bounded(services: Services, found: Sequence[Dataset], chosen: Sequence[Chosen]) -> None:
     """Refuse a condition that is none, or for which too many records would have to be looked at one by one.
 
     Raises: Problem: bad_parameter, scan_limit, overloaded, query_too_slow.
     """
 
     def body(c: Connection, _: Bound) -> None:
-        now = stored_dataset(c, dataset.workspace, dataset.name)  # its table may be newer than what we know
-        where = condition_of(chosen.where, now, services.limits)
-        if to_look_at(c, now, chosen.keys, chosen.begin, chosen.end, where, ROWS) > ROWS:
-            raise TooMuch(ROWS)
+        for dataset, each in zip(found, chosen, strict=True):
+            now = stored_dataset(c, dataset.workspace, dataset.name)  # its table may be newer than we know
+            where = condition_of(each.where, now, services.limits)
+            if to_look_at(c, now, each.keys, each.begin, each.end, where, ROWS) > ROWS:
+                raise TooMuch(ROWS)
 
     await services.queries.search(body)
 
 
-def _refuse_unclear(address: Address, params: Params, now: int) -> None:
+def _refuse_unclear(address: Address, params: Params, where: str | None, now: int) -> None:
     """Refuse what names nothing to delete, or what is not known, before anything is looked for."""
     span = span_of(params, now)
     unknown: list[Any] = params.everything_but(*_TAKEN)
@@ -146,7 +152,9 @@ def _refuse_unclear(address: Address, params: Params, now: int) -> None:
             BAD_PARAMETER,
             f"A delete takes {', '.join(_TAKEN)}, not {unknown[0][0][:60]!r}; nothing was deleted.",
         )
-    if not address.keys and not span.given and params.text("where") is None:
+    if params.repeated:
+        raise Problem(BAD_PARAMETER, "A parameter stands there twice: which of them? Nothing was deleted.")
+    if not address.keys and not span.given and where is None:
         raise Problem(
             BAD_PARAMETER, "Name a key in the path, a range, or a condition in where: what shall be deleted?"
         )

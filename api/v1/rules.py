@@ -144,7 +144,7 @@ async def test_given(request: Request, workspace: str) -> dict[str, Any]:
     """Say which alerts a rule in the body would raise on events in the body. Nothing is kept."""
     caller(request, "rules", workspace)
     services = services_of(request)
-    body = object_of(await json_of(request, workspace), "rule and events")
+    body = object_of(await json_of(request, workspace, most=services.limits.wire_bytes), "rule and events")
     declared = object_of(body.get("rule"), "rule is a rule")
     now = services.clock()
     rule = read_rule(
@@ -164,7 +164,7 @@ async def test_kept(request: Request, workspace: str, rule: str) -> dict[str, An
     caller(request, "rules", workspace)
     services = services_of(request)
     found = await find(services, workspace, rule)
-    body = object_of(await json_of(request, workspace), "events")
+    body = object_of(await json_of(request, workspace, most=services.limits.wire_bytes), "events")
     return await _try(services, found, body, services.clock())
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from api.described import answers, extra, json_body, query
 from api.entry.caller import identified, json_of, object_of, params_of, services_of
 from api.v1.render import reply
+from rules.alerting.fields import refuse_unknown
 from rules.errors import BAD_PARAMETER, BAD_REQUEST, FORBIDDEN, NOT_FOUND, Problem
 from rules.ids import token_hash
 from rules.names import dataset_name, workspace_name
@@ -116,11 +117,7 @@ async def revoke(request: Request, token_id: str) -> Response:
 def _read(given: dict[str, Any], now: int) -> Token:
     """Return the token that a body asks for, under a new id. Raises: Problem."""
     # left out, a misspelt `dataset` or `expires` would make a token that may more, or longer, than was meant
-    unknown = sorted(given.keys() - _WISHES)
-    if unknown:
-        raise Problem(
-            BAD_PARAMETER, f"A token has {', '.join(_WISHES)}, not {unknown[0][:60]!r}; none was made."
-        )
+    refuse_unknown(given, _WISHES, "token", BAD_PARAMETER)
     workspace, dataset = given.get("workspace"), given.get("dataset")
     if not isinstance(workspace, str):
         raise Problem(BAD_REQUEST, f"workspace must be the name of a workspace; {shown(workspace)} came.")

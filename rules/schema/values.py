@@ -113,5 +113,7 @@ def pointer(steps: Iterable[str | int]) -> str:
 
 def _bad_text(what: str, text: str) -> str:
     at = next(i for i, char in enumerate(text) if char == "\x00" or "\ud800" <= char <= "\udfff")
+    if "\udc80" <= text[at] <= "\udcff":  # a byte of a text that came in bytes (PEP 383)
+        return f"{what} is not valid UTF-8 at character {at} (byte 0x{ord(text[at]) - 0xDC00:02X})."
     name = "U+0000" if text[at] == "\x00" else f"the lone surrogate U+{ord(text[at]):04X}"
     return f"{what} holds {name} at character {at}, which can't be stored; leave it out."

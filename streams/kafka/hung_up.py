@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaConnectionError
 Send = Callable[..., Any]
 
 _SENDS: Final = ("send", "_send_sasl_token")
+_MENDED: Final[set[str]] = set()
 
 
 def _lost(send: Send) -> Send:
@@ -33,5 +34,6 @@ def mend() -> None:
     """Have every connection of aiokafka in this process raise KafkaConnectionError for it. Once is enough."""
     for name in _SENDS:
         send = getattr(AIOKafkaConnection, name)
-        if not hasattr(send, "__wrapped__"):
+        if name not in _MENDED:
+            _MENDED.add(name)
             setattr(AIOKafkaConnection, name, _lost(send))

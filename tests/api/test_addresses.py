@@ -46,6 +46,13 @@ async def test_names_against_the_law_are_400(here: House, name: str, query: str)
         assert (answer.status, answer.json["code"]) == (400, "bad_name"), path
 
 
+@pytest.mark.parametrize("name", [".", ".."])
+async def test_steps_of_a_path_are_no_ids_of_rules(here: House, name: str) -> None:
+    rule = {"id": name, "on": "d", "where": "n > 0"}
+    answer = await here.client.post(f"/v1/rules/{here.workspace()}", json=rule)
+    assert (answer.status, answer.json["code"]) == (400, "bad_name")
+
+
 @pytest.mark.parametrize("name", [*RESERVED, "Create", "LOOKUP"])
 async def test_reserved_words_are_no_workspaces_but_datasets(here: House, name: str) -> None:
     answer = await here.client.post(f"/v1/record/{name}/d", json=[{"a": 1}])

@@ -37,13 +37,6 @@ async def listed(here: House, workspace: str, query: str = "") -> list[dict[str,
     return alerts
 
 
-async def eventually_listed(here: House, workspace: str, number: int) -> None:
-    async def there() -> None:
-        assert len(await listed(here, workspace)) == number
-
-    await eventually(there)
-
-
 async def test_a_stream_of_alerts_sends_each_as_it_is_raised(here: House) -> None:
     w = here.workspace()
     await here.client.post(f"/v1/rules/{w}", json=HOT)
@@ -76,7 +69,7 @@ async def test_an_empty_last_event_id_is_none(here: House) -> None:
     w = here.workspace()
     await here.client.post(f"/v1/rules/{w}", json=HOT)
     await wrote(here, w, 1)
-    await eventually_listed(here, w, 1)
+    await eventually(lambda: _count(here, w, 1))
     async with streaming(f"{here.client.url}/v1/alerts/{w}/stream", here.client.token, "") as stream:
         await wrote(here, w, 2)
         sent = await stream.until(lambda sent: len(sent) == 1)
@@ -197,6 +190,8 @@ async def test_an_alert_is_acknowledged_with_a_note(here: House) -> None:
     assert (await listed(here, w))[0] == seen.json
     again = await here.client.post(f"/v1/alerts/{w}/{alert['id']}/ack")
     assert again.status == 200
+    misspelt = await here.client.post(f"/v1/alerts/{w}/{alert['id']}/ack", json={"nte": "é"})
+    assert (misspelt.status, misspelt.json["code"]) == (400, "bad_request")
     assert (await here.client.post(f"/v1/alerts/{w}/nothing/ack")).status == 404
 
 

@@ -72,9 +72,9 @@ async def test_a_cell_that_is_no_utf8_is_named_in_a_column_of_text_too(here: Hou
     assert (await loaded(here.client, f"{w}/d", b"a\nx\n"))["status"] == "INGESTED"
     job = await loaded(here.client, f"{w}/d", b"a\ny\n\xc2\nz\n")
     assert (job["status"], job["ingested"], job["invalid"]) == ("INGESTED", 2, 1)
-    assert [(one["lineNumber"], one["code"]) for one in await invalid(here.client, w, job)] == [
-        (3, "bad_text")
-    ]
+    (refused,) = await invalid(here.client, w, job)
+    assert (refused["lineNumber"], refused["code"]) == (3, "bad_text")
+    assert "not valid UTF-8 at character 0 (byte 0xC2)" in refused["error"], refused
     assert [row["a"] for row in here.stored(w, "d")] == ["x", "y", "z"]
 
 

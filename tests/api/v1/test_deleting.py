@@ -62,6 +62,13 @@ async def test_an_unknown_parameter_is_refused_by_name_and_deletes_nothing(here:
     assert len(left(here, w)) == 6
 
 
+async def test_two_parameters_of_one_name_delete_nothing(here: House) -> None:
+    w = await with_quotes(here)
+    answer = await here.client.delete(f"/v1/data/{w}/quotes?where=false&where=true")
+    assert (answer.status, answer.json["code"]) == (400, "bad_parameter")
+    assert len(left(here, w)) == 6
+
+
 async def test_what_was_written_before_goes_and_what_is_written_after_stays(here: House) -> None:
     w = await with_quotes(here)
     calls = []
@@ -190,6 +197,17 @@ async def test_an_idempotency_key_deletes_once_from_each_of_several_datasets(her
     again = await here.client.delete(path, headers=key)
     assert first.json == again.json == {**first.json, "deleted": 4}
     assert len(here.stored(w, "other")) == 2
+
+
+async def test_what_refuses_all_of_several_datasets_is_said_as_of_one(here: House) -> None:
+    w = await with_two(here)
+    header = {"Idempotency-Key": "x" * 256}
+    one, both = [
+        await here.client.delete(f"/v1/data/{w}/{names}/ABC", headers=header)
+        for names in ("quotes", "quotes,other")
+    ]
+    assert one.status == 400
+    assert (both.status, both.json["detail"]) == (one.status, one.json["detail"])
 
 
 async def test_a_delete_that_is_late_in_one_of_several_datasets_says_so_of_each(here: House) -> None:
