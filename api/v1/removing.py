@@ -104,7 +104,7 @@ async def _from_each(
         if isinstance(outcome, Problem):
             raise Problem(
                 outcome.code,
-                f"Of some of the datasets it was not done. {outcome.detail}" if some else outcome.detail,
+                f"Not all datasets were deleted from. {outcome.detail}" if some else outcome.detail,
                 extra={"datasets": told},
                 retry_after=outcome.retry_after,
             )
