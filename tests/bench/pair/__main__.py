@@ -8,8 +8,9 @@ from typing import Final
 
 from tests.bench.machine import Machine
 from tests.bench.pair.batches import measure as batches
+from tests.bench.pair.benthos import is_there
 from tests.bench.pair.catching_up import measure as catching_up
-from tests.bench.pair.singles import measure as singles
+from tests.bench.pair.singles import against_benthos, against_embedded
 from tests.bench.pair.stand import Engines, engines
 from tests.bench.pair.stored import measure as stored
 from tests.bench.pair.workers import measure as workers
@@ -18,7 +19,10 @@ from tests.bench.row import Plan, Row
 from tests.bench.session import Measure, parser, run
 
 HISTORY: Final = HOUSE / ".bench" / "engines.jsonl"
-NAMES: Final = ("singles", "batches", "workers", "catching", "stored")
+NAMES: Final = ("benthos", "singles", "batches", "workers", "catching", "stored")
+NO_GO: Final = (
+    "single records against Benthos: it is built with Go, which is not installed (Debian's golang-go)"
+)
 
 
 def main() -> int:
@@ -28,15 +32,18 @@ def main() -> int:
 
     def measures(_: Machine) -> dict[str, Measure]:
         on: dict[str, Callable[[Engines], Awaitable[list[Row]]]] = {
-            "singles": lambda on: singles(plan, on),
+            "benthos": lambda on: against_benthos(plan, on),
+            "singles": lambda on: against_embedded(plan, on),
             "batches": lambda on: batches(plan, on),
             "workers": lambda on: workers(plan, on, given.shared),
             "catching": lambda on: catching_up(on, given.backlog),
             "stored": lambda on: stored(plan, on, given.stored),
         }
+        if not is_there():
+            del on["benthos"]
         return {name: partial(_on_engines, measure) for name, measure in on.items()}
 
-    return run(given, measures, HISTORY)
+    return run(given, measures, HISTORY, () if is_there() else (NO_GO,))
 
 
 async def _on_engines(measure: Callable[[Engines], Awaitable[list[Row]]]) -> list[Row]:

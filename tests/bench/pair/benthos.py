@@ -26,18 +26,26 @@ BUILD_SECONDS: Final = 900.0
 START_SECONDS: Final = 20.0
 
 
+def is_there() -> bool:
+    """Return whether it is built, or Go is installed to build it."""
+    return _built().exists() or which("go") is not None
+
+
+def _built() -> Path:
+    files = sorted(path for path in SOURCE.iterdir() if path.suffix in {".mod", ".sum", ".go"})
+    return KEPT / f"benthos-{sha256(b''.join(path.read_bytes() for path in files)).hexdigest()[:12]}"
+
+
 def program() -> Path:
     """Return the program, built where it is not there yet.
 
     Raises: RuntimeError, where Go is not installed or does not build it.
     """
-    files = sorted(path for path in SOURCE.iterdir() if path.suffix in {".mod", ".sum", ".go"})
-    name = sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
-    built = KEPT / f"benthos-{name}"
+    built = _built()
     if built.exists():
         return built
     if (go := which("go")) is None:
-        raise RuntimeError("Go is not installed, and Benthos is built with it: apt-get install golang-go")
+        raise RuntimeError("Go is not installed, and Benthos is built with it.")
     KEPT.mkdir(exist_ok=True)
     (KEPT / ".gitignore").write_text("*\n")
     fresh = built.with_suffix(".new")

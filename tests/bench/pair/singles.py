@@ -48,12 +48,8 @@ class _Door:
         return max(one.p99 for one in self.found)
 
 
-async def measure(plan: Plan, engines: Engines) -> list[Row]:
-    """Return the rows."""
-    return [await _received(plan, engines), await _stored(plan, engines)]
-
-
-async def _received(plan: Plan, engines: Engines) -> Row:
+async def against_benthos(plan: Plan, engines: Engines) -> list[Row]:
+    """Return the row of what is received."""
     shots = singles(DATASET)
     await _topic(engines)
     async with rig_of(engines.fresh(**BOUNDLESS), "api") as door:
@@ -66,8 +62,8 @@ async def _received(plan: Plan, engines: Engines) -> Row:
             for _ in range(plan.rounds):
                 await theirs.measure()
                 await ours.measure()
-    return Row(
-        "singles",
+    row = Row(
+        "benthos",
         f"{WORK} by sluice api",
         "Benthos, HTTP to Kafka",
         ratios(ours.rates, theirs.rates),
@@ -81,9 +77,11 @@ async def _received(plan: Plan, engines: Engines) -> Row:
             "its CPU µs": median(theirs.cpu),
         },
     )
+    return [row]
 
 
-async def _stored(plan: Plan, engines: Engines) -> Row:
+async def against_embedded(plan: Plan, engines: Engines) -> list[Row]:
+    """Return the row of what is stored and judged too."""
     ours: list[Stored] = []
     embedded: list[Stored] = []
     async with rig_of(engines.fresh()) as broker, rig() as alone:
@@ -96,7 +94,7 @@ async def _stored(plan: Plan, engines: Engines) -> Row:
             for one, what, found in both:
                 found.append(await one.load(what, DATASET))
     accepted, others = ([one.answered.rate for one in found] for found in (ours, embedded))
-    return Row(
+    row = Row(
         "singles",
         f"{WORK} by sluice serve, stored and judged",
         "the embedded log and SQLite",
@@ -112,6 +110,7 @@ async def _stored(plan: Plan, engines: Engines) -> Row:
             "its CPU µs": median(one.cpu_micros for one in embedded),
         },
     )
+    return [row]
 
 
 async def _topic(engines: Engines) -> None:
